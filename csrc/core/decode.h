@@ -1,0 +1,95 @@
+/* csrc/core/decode.h: from records to rows.
+ *
+ * A format is one row of hr_formats (decode.c) and one file. A format of fields (JSON, CSV) only finds, for each column of the
+ * schema, the bytes that belong to it; decode.c turns these fields into values through the type table, so that every format
+ * reads every type alike. A format with types of its own (Avro, COPY BINARY) may fill the batch itself.
+ */
+#ifndef HR_CORE_DECODE_H
+#define HR_CORE_DECODE_H
+
+#include "batch.h"
+
+#define HR_MAX_DEPTH 1000 /* JSON nesting; deeper is a reject, not a stack overflow */
+
+/* One message, line or row as it arrived. */
+typedef struct hr_record {
+    const char *data; /* NULL for a tombstone */
+    size_t len;
+    int64_t offset;    /* Kafka offset, or byte offset in the file */
+    int64_t timestamp; /* microseconds since 1970, HR_NO_TIMESTAMP when unknown */
+    int64_t line;      /* files: 1-based line of the first byte; else 0 */
+    const char *key;   /* NULL when none */
+    size_t key_len;
+    const char *topic; /* topic or file path; lives as long as the source */
+    int32_t partition;
+} hr_record;
+#define HR_NO_TIMESTAMP INT64_MIN
+
+#define HR_FIELD_ESCAPED 1u /* STRING: backslash escapes inside; TEXT: the CSV quote doubled inside */
+typedef struct hr_field {
+    const char *data;
+    uint32_t len;
+    uint8_t token; /* hr_token */
+    uint8_t flags;
+} hr_field;
+
+typedef struct hr_decode_options {
+    /* CSV */
+    char delimiter;   /* ',' when 0 */
+    char quote;       /* '"' when 0 */
+    bool has_header;  /* the first record of every file names the columns */
+    const char *null; /* the unquoted field that means null; "" when NULL */
+    const char *const *header; /* names when there is no header line; NULL: the schema's order */
+    int32_t header_count;
+} hr_decode_options;
+
+typedef struct hr_decoder hr_decoder;
+
+typedef struct hr_format {
+    const char *name; /* "json", "csv" */
+
+    /* Compile the schema into a decoder of this format. The state is hung on decoder->state. */
+    int (*open)(hr_decoder *decoder, hr_error *error);
+    void (*close)(hr_decoder *decoder);
+
+    /* Find the fields: fields[i] belongs to schema column i; the caller has set all to HR_TOKEN_ABSENT. Checks the whole record.
+     * The bytes stay valid until the next call. Exactly one of fields and decode is set. */
+    int (*fields)(hr_decoder *decoder, const hr_record *record, hr_field *fields, hr_error *error);
+    int (*decode)(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error);
+
+    /* Cut a byte stream into records: the length of the record that starts at buf, its terminator included, or 0 when it does not
+     * end within len (the caller brings more bytes; at_end says there are none, and then the rest is the record). *body is its length
+     * without terminator. NULL for formats that only come as messages. Never fails: broken quoting is the decoder's to report. */
+    size_t (*frame)(const hr_decode_options *options, const char *buf, size_t len, bool at_end, size_t *body);
+} hr_format;
+
+/* NULL-terminated. */
+extern const hr_format *const hr_formats[];
+/* The format called name, or NULL. */
+const hr_format *hr_format_find(const char *name);
+
+struct hr_decoder {
+    const hr_format *format;
+    hr_schema *schema; /* retained */
+    hr_decode_options options;
+    hr_arena options_arena; /* what options points to */
+    hr_arena scratch;  /* reset before every record */
+    hr_field *fields;  /* schema->count */
+    hr_buffer text;    /* unescaped strings */
+    hr_buffer rest;    /* the object for HR_FROM_REST */
+    void *state;       /* the format's own */
+};
+
+/* Options are copied deeply. */
+int hr_decoder_new(const hr_format *format, hr_schema *schema, const hr_decode_options *options, hr_decoder **out, hr_error *error);
+void hr_decoder_free(hr_decoder *decoder); /* NULL is fine */
+
+/* Append one record as one row. HR_EDATA: the batch is as it was, and *error says reason, column, value, offset in the record.
+ * HR_ENOMEM: the batch is as it was. A record with data == NULL is not passed here: tombstones are the caller's. */
+int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error);
+
+/* CSV with a header: learn the names from the header record (hr_decode_options.has_header). HR_EUSAGE when a NOT NULL column without
+ * default is not among them, or a name comes twice. Other formats: HR_EUSAGE. */
+int hr_decoder_header(hr_decoder *decoder, const char *line, size_t n, hr_error *error);
+
+#endif
