@@ -22,6 +22,7 @@ typedef struct hr_record {
     size_t key_len;
     const char *topic; /* topic or file path; lives as long as the source */
     int32_t partition;
+    int32_t lane;      /* index of the source's lane the record came from (io/source.h) */
 } hr_record;
 #define HR_NO_TIMESTAMP INT64_MIN
 
