@@ -1,0 +1,454 @@
+/* csrc/io/postgres.c: connecting, waiting, running statements and COPY on libpq. */
+#include "io/postgres.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <time.h>
+
+#define HR_PG_SLICE_MS 50
+#define HR_PG_CONNECT_SECONDS 30
+
+static int64_t hr_pg_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool hr_pg_cancelled(const hr_pg *pg)
+{
+    return pg->cancel != NULL && atomic_load_explicit(pg->cancel, memory_order_relaxed);
+}
+
+bool hr_pg_lost(const hr_pg *pg)
+{
+    return pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD;
+}
+
+bool hr_pg_is_data_error(const hr_error *error)
+{
+    const char *state = error->sqlstate;
+
+    if (error->code != HR_ESERVER || state[0] == '\0')
+        return false;
+    return strncmp(state, "22", 2) == 0 ||    /* data exception: what only the type's input or a generated column sees */
+           strncmp(state, "23", 2) == 0 ||    /* integrity: check, not null, unique, foreign key, exclusion */
+           strcmp(state, "44000") == 0 ||     /* WITH CHECK OPTION */
+           strcmp(state, "54000") == 0 ||     /* an index row too large */
+           strcmp(state, "21000") == 0 ||     /* two rows of one key in one upsert: healed by taking them one after the other */
+           strcmp(state, "P0001") == 0;       /* RAISE in a trigger */
+}
+
+/* Server states after which trying again later may help. */
+static bool hr_pg_retriable(const char *state)
+{
+    return strncmp(state, "08", 2) == 0 || strncmp(state, "53", 2) == 0 || strncmp(state, "57P", 3) == 0 || strncmp(state, "58", 2) == 0 ||
+           strncmp(state, "40", 2) == 0 || strcmp(state, "55P03") == 0 || strcmp(state, "55006") == 0 || strcmp(state, "57014") == 0 ||
+           strcmp(state, "25P03") == 0 || strcmp(state, "25P04") == 0;
+}
+
+/* The message of libpq without its trailing newline. */
+static void hr_pg_trim(char *message)
+{
+    size_t n = strlen(message);
+
+    while (n > 0 && (message[n - 1] == '\n' || message[n - 1] == ' '))
+        message[--n] = '\0';
+}
+
+/* Turn a failed result, or the connection's own message when result is NULL, into *error. Returns its code. */
+static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
+{
+    const char *state = result != NULL ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *detail = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
+    const char *context = result != NULL ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL;
+    const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
+
+    if (hr_pg_cancelled(pg))
+        return hr_error_set(error, HR_ECANCELLED, "stopped by the caller; the open transaction was rolled back");
+    if (hr_pg_lost(pg) || primary == NULL) {
+        hr_error_set(error, HR_ESERVER, "the connection to PostgreSQL was lost: %s",
+                     primary != NULL ? primary : PQerrorMessage(pg->conn));
+        if (error != NULL) {
+            hr_pg_trim(error->message);
+            snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state != NULL ? state : "08006");
+        }
+        return HR_ESERVER;
+    }
+    hr_error_set(error, HR_ESERVER, "PostgreSQL: %s%s%s%s%s%s%s%s", primary, detail ? " (" : "", detail ? detail : "", detail ? ")" : "",
+                 hint ? "; hint: " : "", hint ? hint : "", context ? "; in " : "", context ? context : "");
+    if (error != NULL) {
+        snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state != NULL ? state : "XX000");
+        error->retriable = hr_pg_retriable(error->sqlstate);
+        error->fatal = !error->retriable;
+    }
+    return HR_ESERVER;
+}
+
+/* Wait until the socket is readable (or writable when asked), the cancel flag rises, or the deadline (ms, 0 = none) passes.
+ * Returns HR_OK on activity, HR_ECANCELLED, or HR_EIO at the deadline. */
+static int hr_pg_poll(hr_pg *pg, short events, int64_t deadline, hr_error *error)
+{
+    struct pollfd fd = {.fd = PQsocket(pg->conn), .events = events, .revents = 0};
+
+    if (fd.fd < 0)
+        return hr_pg_fail(pg, NULL, error);
+    for (;;) {
+        int rc;
+
+        if (hr_pg_cancelled(pg))
+            return hr_error_set(error, HR_ECANCELLED, "stopped by the caller; the open transaction was rolled back");
+        rc = poll(&fd, 1, HR_PG_SLICE_MS);
+        if (rc > 0)
+            return HR_OK;
+        if (rc < 0 && errno != EINTR)
+            return hr_error_set(error, HR_EIO, "waiting for PostgreSQL failed: %s", strerror(errno));
+        if (deadline != 0 && hr_pg_now_ms() > deadline)
+            return hr_error_set(error, HR_EIO, "time-out");
+    }
+}
+
+/* Tell the server to give up what it is doing, so that closing the connection is not waited for by others. */
+static void hr_pg_interrupt(hr_pg *pg)
+{
+    char message[256];
+    PGcancel *cancel = PQgetCancel(pg->conn);
+
+    if (cancel == NULL)
+        return;
+    PQcancel(cancel, message, sizeof(message));
+    PQfreeCancel(cancel);
+}
+
+/* Send what libpq holds back. */
+static int hr_pg_flush(hr_pg *pg, hr_error *error)
+{
+    for (;;) {
+        int rc = PQflush(pg->conn);
+
+        if (rc == 0)
+            return HR_OK;
+        if (rc < 0)
+            return hr_pg_fail(pg, NULL, error);
+        /* Read as well: a server that blocks on sending to us would never read what we send. */
+        HR_RETURN_NOT_OK(hr_pg_poll(pg, POLLIN | POLLOUT, 0, error));
+        if (PQconsumeInput(pg->conn) == 0)
+            return hr_pg_fail(pg, NULL, error);
+    }
+}
+
+/* The next result of the running statements, NULL at the end. A cancel interrupts the server and is reported at once. */
+static int hr_pg_next(hr_pg *pg, PGresult **out, hr_error *error)
+{
+    *out = NULL;
+    while (PQisBusy(pg->conn)) {
+        int rc = hr_pg_poll(pg, POLLIN, 0, error);
+        if (rc == HR_ECANCELLED)
+            hr_pg_interrupt(pg);
+        HR_RETURN_NOT_OK(rc);
+        if (PQconsumeInput(pg->conn) == 0)
+            return hr_pg_fail(pg, NULL, error);
+    }
+    *out = PQgetResult(pg->conn);
+    return HR_OK;
+}
+
+/* Read all results; keep the last good one in *out; the first error wins. Stops at a COPY state, which it leaves open. */
+static int hr_pg_drain(hr_pg *pg, PGresult **out, hr_error *error)
+{
+    PGresult *last = NULL;
+    int rc = HR_OK;
+
+    for (;;) {
+        PGresult *result;
+        int step = hr_pg_next(pg, &result, rc == HR_OK ? error : NULL);
+
+        if (step != HR_OK) {
+            rc = rc == HR_OK ? step : rc;
+            break;
+        }
+        if (result == NULL)
+            break;
+        switch (PQresultStatus(result)) {
+        case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK:
+        case PGRES_EMPTY_QUERY:
+            PQclear(last);
+            last = result;
+            continue;
+        case PGRES_COPY_IN:
+        case PGRES_COPY_OUT:
+            PQclear(last);
+            last = result;
+            if (out != NULL)
+                *out = last;
+            else
+                PQclear(last);
+            return rc;
+        default:
+            if (rc == HR_OK)
+                rc = hr_pg_fail(pg, result, error);
+            PQclear(result);
+            if (hr_pg_lost(pg))
+                break;
+            continue;
+        }
+        break;
+    }
+    if (rc == HR_OK && out != NULL)
+        *out = last;
+    else
+        PQclear(last);
+    return rc;
+}
+
+int hr_pg_exec(hr_pg *pg, const char *sql, PGresult **out, hr_error *error)
+{
+    if (out != NULL)
+        *out = NULL;
+    if (!PQsendQuery(pg->conn, sql))
+        return hr_pg_fail(pg, NULL, error);
+    HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+    return hr_pg_drain(pg, out, error);
+}
+
+int hr_pg_query(hr_pg *pg, const char *sql, int count, const char *const *values, PGresult **out, hr_error *error)
+{
+    if (out != NULL)
+        *out = NULL;
+    if (!PQsendQueryParams(pg->conn, sql, count, NULL, values, NULL, NULL, 0))
+        return hr_pg_fail(pg, NULL, error);
+    HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+    return hr_pg_drain(pg, out, error);
+}
+
+int hr_pg_copy_begin(hr_pg *pg, const char *sql, hr_error *error)
+{
+    PGresult *result = NULL;
+    ExecStatusType status;
+
+    HR_RETURN_NOT_OK(hr_pg_exec(pg, sql, &result, error));
+    status = result != NULL ? PQresultStatus(result) : PGRES_FATAL_ERROR;
+    PQclear(result);
+    if (status != PGRES_COPY_IN && status != PGRES_COPY_OUT)
+        return hr_error_set(error, HR_ESERVER, "PostgreSQL did not start the COPY");
+    return HR_OK;
+}
+
+int hr_pg_copy_put(hr_pg *pg, const void *bytes, size_t n, hr_error *error)
+{
+    const char *at = bytes;
+
+    /* Pieces, so that libpq's own buffer stays small whatever we are handed. */
+    while (n > 0) {
+        int piece = n > 131072 ? 131072 : (int)n;
+        int rc = PQputCopyData(pg->conn, at, piece);
+
+        if (rc < 0)
+            return hr_pg_fail(pg, NULL, error);
+        HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+        if (rc == 0)
+            continue; /* libpq had no room; it has now */
+        at += piece;
+        n -= (size_t)piece;
+    }
+    return HR_OK;
+}
+
+int hr_pg_copy_end(hr_pg *pg, int64_t *rows, hr_error *error)
+{
+    PGresult *result = NULL;
+    int rc;
+
+    *rows = 0;
+    while ((rc = PQputCopyEnd(pg->conn, NULL)) == 0)
+        HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+    if (rc < 0)
+        return hr_pg_fail(pg, NULL, error);
+    HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+    HR_RETURN_NOT_OK(hr_pg_drain(pg, &result, error));
+    if (result != NULL) {
+        const char *tuples = PQcmdTuples(result);
+        *rows = tuples[0] != '\0' ? strtoll(tuples, NULL, 10) : 0;
+        PQclear(result);
+    }
+    return HR_OK;
+}
+
+void hr_pg_copy_abort(hr_pg *pg, const char *why)
+{
+    if (hr_pg_lost(pg))
+        return;
+    if (PQputCopyEnd(pg->conn, why) == 1 && hr_pg_flush(pg, NULL) == HR_OK)
+        hr_pg_drain(pg, NULL, NULL); /* the error it reports is our own */
+}
+
+int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error)
+{
+    for (;;) {
+        int rc = PQgetCopyData(pg->conn, bytes, 1);
+
+        if (rc > 0) {
+            *n = rc;
+            return HR_OK;
+        }
+        *bytes = NULL;
+        *n = -1;
+        if (rc == -2)
+            return hr_pg_fail(pg, NULL, error);
+        if (rc == -1)
+            return hr_pg_drain(pg, NULL, error);
+        HR_RETURN_NOT_OK(hr_pg_poll(pg, POLLIN, 0, error));
+        if (PQconsumeInput(pg->conn) == 0)
+            return hr_pg_fail(pg, NULL, error);
+    }
+}
+
+/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, silence is not. */
+static int hr_pg_connect_error(hr_pg *pg, hr_error *error)
+{
+    char message[512];
+    const char *refusal;
+
+    snprintf(message, sizeof(message), "%s", PQerrorMessage(pg->conn));
+    hr_pg_trim(message);
+    hr_error_set(error, HR_ESERVER, "cannot connect to PostgreSQL: %s", message);
+    if (error == NULL)
+        return HR_ESERVER;
+    snprintf(error->sqlstate, sizeof(error->sqlstate), "08001");
+    /* libpq keeps no sqlstate of a failed connection. What a DBA has to heal starts with FATAL and is none of "starting up",
+     * "shutting down", "too many clients", "recovery". */
+    refusal = strstr(message, "FATAL:");
+    if (refusal != NULL && strstr(refusal, "starting up") == NULL && strstr(refusal, "shutting down") == NULL &&
+        strstr(refusal, "too many") == NULL && strstr(refusal, "remaining connection slots") == NULL &&
+        strstr(refusal, "recovery") == NULL && strstr(refusal, "terminating connection") == NULL) {
+        error->retriable = false;
+        error->fatal = true;
+    }
+    return HR_ESERVER;
+}
+
+/* Drive the non-blocking connect to its end. */
+static int hr_pg_connect(hr_pg *pg, hr_error *error)
+{
+    int64_t deadline = hr_pg_now_ms() + HR_PG_CONNECT_SECONDS * 1000;
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+    while (state != PGRES_POLLING_OK) {
+        int rc;
+
+        if (state == PGRES_POLLING_FAILED || PQstatus(pg->conn) == CONNECTION_BAD)
+            return hr_pg_connect_error(pg, error);
+        rc = hr_pg_poll(pg, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline, error);
+        if (rc == HR_EIO)
+            return hr_error_set(error, HR_ESERVER, "cannot connect to PostgreSQL: no answer from \"%s\" within %d seconds",
+                                PQhost(pg->conn) != NULL ? PQhost(pg->conn) : "", HR_PG_CONNECT_SECONDS);
+        HR_RETURN_NOT_OK(rc);
+        state = PQconnectPoll(pg->conn);
+    }
+    return HR_OK;
+}
+
+/* NOTICEs (a trigger's RAISE NOTICE, "table does not exist, skipping") are not for stderr of a task. */
+static void hr_pg_no_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool *cancel, hr_pg **out, hr_error *error)
+{
+    const char *const keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
+    const char *const values[] = {dsn != NULL ? dsn : "", application_name, "UTF8", NULL};
+    PQconninfoOption *parsed;
+    char *ignored = NULL;
+    hr_pg *pg;
+    int rc;
+
+    *out = NULL;
+    if (dsn != NULL && strchr(dsn, '=') == NULL && strstr(dsn, "://") == NULL && dsn[0] != '\0')
+        return hr_error_set(error, HR_EUSAGE, "\"%s\" is not a connection string: write host=... dbname=... or postgresql://...", dsn);
+    if (dsn != NULL && dsn[0] != '\0') {
+        parsed = PQconninfoParse(dsn, &ignored);
+        PQfreemem(ignored); /* libpq's message repeats the string, and the string may hold a password */
+        if (parsed == NULL)
+            return hr_error_set(error, HR_EUSAGE,
+                                "the PostgreSQL connection string cannot be read (it is not shown because it may hold a password); "
+                                "write host=... port=... dbname=... user=... or postgresql://user@host:port/dbname");
+        PQconninfoFree(parsed);
+    }
+    pg = hr_calloc(1, sizeof(*pg));
+    if (pg == NULL)
+        return hr_error_nomem(error);
+    pg->cancel = cancel;
+    pg->conn = PQconnectStartParams(keys, values, 1);
+    if (pg->conn == NULL) {
+        hr_free(pg);
+        return hr_error_nomem(error);
+    }
+    PQsetNoticeReceiver(pg->conn, hr_pg_no_notice, NULL);
+    rc = hr_pg_connect(pg, error);
+    if (rc == HR_OK && PQsetnonblocking(pg->conn, 1) != 0)
+        rc = hr_pg_fail(pg, NULL, error);
+    if (rc == HR_OK)
+        rc = hr_pg_exec(pg,
+                        "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 1; "
+                        "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET xmloption = 'content'",
+                        NULL, error);
+    if (rc != HR_OK) {
+        hr_pg_close(pg);
+        return rc;
+    }
+    pg->server_version = PQserverVersion(pg->conn);
+    *out = pg;
+    return HR_OK;
+}
+
+void hr_pg_close(hr_pg *pg)
+{
+    if (pg == NULL)
+        return;
+    PQfinish(pg->conn);
+    hr_free(pg);
+}
+
+int hr_pg_quote_ident(hr_buffer *out, const char *name, hr_error *error)
+{
+    HR_RETURN_NOT_OK(hr_buffer_reserve(out, 2 * strlen(name) + 2, error));
+    out->data[out->size++] = '"';
+    for (; *name != '\0'; name++) {
+        if (*name == '"')
+            out->data[out->size++] = '"';
+        out->data[out->size++] = (uint8_t)*name;
+    }
+    out->data[out->size++] = '"';
+    return HR_OK;
+}
+
+int hr_pg_quote_table(hr_buffer *out, const char *schema, const char *name, hr_error *error)
+{
+    HR_RETURN_NOT_OK(hr_pg_quote_ident(out, schema, error));
+    HR_RETURN_NOT_OK(hr_buffer_append(out, ".", 1, error));
+    return hr_pg_quote_ident(out, name, error);
+}
+
+int hr_sql(hr_buffer *out, hr_error *error, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0)
+        return hr_error_set(error, HR_EUSAGE, "a statement could not be written");
+    HR_RETURN_NOT_OK(hr_buffer_reserve(out, (size_t)n + 1, error));
+    va_start(args, format);
+    vsnprintf((char *)out->data + out->size, (size_t)n + 1, format, args);
+    va_end(args);
+    out->size += (size_t)n;
+    return HR_OK;
+}

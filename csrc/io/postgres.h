@@ -1,0 +1,53 @@
+/* csrc/io/postgres.h: one PostgreSQL connection that answers a cancel within a moment.
+ *
+ * libpq is used without blocking; every wait looks at the caller's cancel flag ten times a second. The session is set so that text means the
+ * same everywhere: UTF8, DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
+ */
+#ifndef HR_IO_POSTGRES_H
+#define HR_IO_POSTGRES_H
+
+#include <libpq-fe.h>
+#include <stdatomic.h>
+
+#include "core/arena.h"
+
+typedef struct hr_pg {
+    PGconn *conn;
+    const atomic_bool *cancel; /* NULL: cannot be cancelled */
+    int server_version;
+} hr_pg;
+
+/* Connect. `dsn` is a conninfo string or URI; what it leaves out comes from the environment, as in psql. Messages never repeat the dsn
+ * (it may hold a password). Unreachable: HR_ESERVER, retriable; refused credentials or database: fatal. */
+int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool *cancel, hr_pg **out, hr_error *error);
+void hr_pg_close(hr_pg *pg); /* NULL is fine; an open transaction is rolled back by the server */
+
+/* Run one or more statements without parameters; *out (may be NULL) receives the last result, to be freed with PQclear. */
+int hr_pg_exec(hr_pg *pg, const char *sql, PGresult **out, hr_error *error);
+/* Run one statement with text parameters (NULL = null). */
+int hr_pg_query(hr_pg *pg, const char *sql, int count, const char *const *values, PGresult **out, hr_error *error);
+
+/* COPY ... FROM STDIN: begin, put any number of times, end (which gives the server's row count). After a failure of any of them the
+ * COPY is over and the transaction is aborted. */
+int hr_pg_copy_begin(hr_pg *pg, const char *sql, hr_error *error);
+int hr_pg_copy_put(hr_pg *pg, const void *bytes, size_t n, hr_error *error);
+int hr_pg_copy_end(hr_pg *pg, int64_t *rows, hr_error *error);
+/* Leave a COPY that we cannot finish, with a reason for the server's log. */
+void hr_pg_copy_abort(hr_pg *pg, const char *why);
+
+/* COPY ... TO STDOUT: begin with hr_pg_copy_begin; each get hands out one row's bytes to be freed with PQfreemem; *n = -1 at the end. */
+int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error);
+
+/* Whether the connection is gone (as opposed to a refused statement). */
+bool hr_pg_lost(const hr_pg *pg);
+/* Whether the server refused the data of a row: the classes that a reject can heal. */
+bool hr_pg_is_data_error(const hr_error *error);
+
+/* Append an identifier quoted by the server's rules. */
+int hr_pg_quote_ident(hr_buffer *out, const char *name, hr_error *error);
+/* Append "schema"."name". */
+int hr_pg_quote_table(hr_buffer *out, const char *schema, const char *name, hr_error *error);
+/* Append text. */
+int hr_sql(hr_buffer *out, hr_error *error, const char *format, ...) HR_PRINTF(3, 4);
+
+#endif
