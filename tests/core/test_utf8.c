@@ -128,7 +128,7 @@ static void test_excerpts(void)
             return;
         }
     }
-    CHECK(strcmp(out + strlen(out) - 3, "...") == 0);
+    CHECK(strstr(out, "\xc3\xa9...") != NULL, "%s", out);
 }
 
 int main(void)
