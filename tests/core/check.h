@@ -14,8 +14,8 @@ static int check_passed, check_failed;
             check_passed++;                                                       \
         } else {                                                                  \
             check_failed++;                                                       \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition);       \
-            fprintf(stderr, "" __VA_ARGS__);                                      \
+            fprintf(stderr, "%s:%d: %s:", __FILE__, __LINE__, #condition);        \
+            fprintf(stderr, " " __VA_ARGS__);                                     \
             fprintf(stderr, "\n");                                                \
         }                                                                         \
     } while (0)
