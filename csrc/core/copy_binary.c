@@ -3,6 +3,7 @@
  * The walk is row by row over columns, because COPY wants rows. Each column is compiled once per call into an op code, so that the kinds
  * most tables are made of are written inline; the rest (numeric, interval, arrays...) go through their type's write_binary.
  */
+#include "bytes.h"
 #include "copy.h"
 
 #define HR_COPY_STACK_COLUMNS 64
@@ -36,27 +37,21 @@ typedef struct hr_copy_op {
 
 static inline uint8_t *hr_copy_put16(uint8_t *p, uint16_t value)
 {
-    value = __builtin_bswap16(value);
-    memcpy(p, &value, sizeof(value));
+    hr_store_be16(p, value);
     return p + sizeof(value);
 }
 
 static inline uint8_t *hr_copy_put32(uint8_t *p, uint32_t value)
 {
-    value = __builtin_bswap32(value);
-    memcpy(p, &value, sizeof(value));
+    hr_store_be32(p, value);
     return p + sizeof(value);
 }
 
 static inline uint8_t *hr_copy_put64(uint8_t *p, uint64_t value)
 {
-    value = __builtin_bswap64(value);
-    memcpy(p, &value, sizeof(value));
+    hr_store_be64(p, value);
     return p + sizeof(value);
 }
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "copy_binary.c is written for little-endian machines (x86-64, arm64)"
-#endif
 
 static hr_copy_code hr_copy_code_of(hr_kind kind)
 {

@@ -2,21 +2,12 @@
  *
  * A row is decoded only when all of it is there: its field lengths are walked first. What is left over waits in reader->pending.
  */
+#include "bytes.h"
 #include "copy.h"
 
 #define HR_COPY_SIGNATURE_SIZE 11u
 #define HR_COPY_CRITICAL_FLAGS UINT32_C(0xffff0000) /* a reader that does not know one of these must give up */
 #define HR_COPY_OID_FLAG UINT32_C(0x00010000)
-
-static uint32_t hr_copy_get32(const uint8_t *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
-static int16_t hr_copy_get16(const uint8_t *bytes)
-{
-    return (int16_t)(bytes[0] << 8 | bytes[1]);
-}
 
 void hr_copy_reader_init(hr_copy_reader *reader, hr_batch *batch)
 {
@@ -42,8 +33,8 @@ static int hr_copy_read_header(const uint8_t *bytes, size_t n, size_t *used, hr_
                              "this is not a binary COPY stream: it does not start with PGCOPY; use COPY ... WITH (FORMAT binary)");
     if (n < sizeof(signature) + 8)
         return HR_OK;
-    flags = hr_copy_get32(bytes + sizeof(signature));
-    extension = hr_copy_get32(bytes + sizeof(signature) + 4);
+    flags = hr_load_be32(bytes + sizeof(signature));
+    extension = hr_load_be32(bytes + sizeof(signature) + 4);
     if (flags & HR_COPY_OID_FLAG)
         return hr_error_data(error, HR_REASON_MALFORMED, NULL, 0,
                              "the COPY stream carries row oids, as servers before PostgreSQL 12 could send: copy without oids");
@@ -67,7 +58,7 @@ static int hr_copy_measure(const hr_schema *schema, const uint8_t *bytes, size_t
     *length = 0;
     if (n < 2)
         return HR_OK;
-    count = hr_copy_get16(bytes);
+    count = (int16_t)hr_load_be16(bytes);
     if (count == -1) {
         *length = 2;
         return HR_OK;
@@ -79,7 +70,7 @@ static int hr_copy_measure(const hr_schema *schema, const uint8_t *bytes, size_t
     for (int32_t i = 0; i < count; i++) {
         if (n - at < 4)
             return HR_OK;
-        int32_t field = (int32_t)hr_copy_get32(bytes + at);
+        int32_t field = (int32_t)hr_load_be32(bytes + at);
         at += 4;
         if (field == -1)
             continue;
@@ -110,7 +101,7 @@ static int hr_copy_read_row(hr_batch *batch, const uint8_t *bytes, hr_error *err
     bytes += 2;
     for (int32_t i = 0; i < schema->count; i++) {
         hr_column *column = &batch->columns[i];
-        int32_t field = (int32_t)hr_copy_get32(bytes);
+        int32_t field = (int32_t)hr_load_be32(bytes);
         bytes += 4;
         if (field >= 0) {
             rc = hr_type_ops_of(column->type)->read_binary(column->type, bytes, field, column, error);
@@ -147,7 +138,7 @@ static int hr_copy_read_all(hr_copy_reader *reader, const uint8_t *bytes, size_t
         HR_RETURN_NOT_OK(hr_copy_measure(reader->batch->schema, bytes + at, n - at, &length, error));
         if (length == 0)
             break;
-        if (hr_copy_get16(bytes + at) == -1)
+        if (hr_load_be16(bytes + at) == UINT16_MAX)
             reader->finished = true;
         else
             HR_RETURN_NOT_OK(hr_copy_read_row(reader->batch, bytes + at, error));
