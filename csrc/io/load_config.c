@@ -1,0 +1,234 @@
+/* csrc/io/load_config.c: reading the settings of a load. */
+#include "io/load_config.h"
+
+#include <math.h>
+
+#define HR_DEFAULT_BATCH_RECORDS 50000
+#define HR_DEFAULT_BATCH_BYTES (8 * 1024 * 1024)
+#define HR_DEFAULT_LINGER_MS 1000
+#define HR_DEFAULT_NEW_PARTITIONS 520 /* ten years of weeks */
+
+static const char *const hr_mode_names[] = {"append", "upsert", "replace", NULL};
+
+const char *hr_mode_name(hr_mode mode)
+{
+    return hr_mode_names[mode];
+}
+
+/* A string setting: `fallback` when missing or null; HR_EUSAGE when it is something else, or required (fallback NULL and must) and missing. */
+static int hr_config_string(const json_t *object, const char *name, const char *fallback, bool must, const char **out, hr_error *error)
+{
+    const json_t *value = json_object_get(object, name);
+
+    *out = fallback;
+    if (value == NULL || json_is_null(value)) {
+        if (must)
+            return hr_error_set(error, HR_EUSAGE, "setting \"%s\" is missing", name);
+        return HR_OK;
+    }
+    if (!json_is_string(value))
+        return hr_error_set(error, HR_EUSAGE, "setting \"%s\" must be a string", name);
+    *out = json_string_value(value);
+    return HR_OK;
+}
+
+static int hr_config_bool(const json_t *object, const char *name, bool fallback, bool *out, hr_error *error)
+{
+    const json_t *value = json_object_get(object, name);
+
+    *out = fallback;
+    if (value == NULL || json_is_null(value))
+        return HR_OK;
+    if (!json_is_boolean(value))
+        return hr_error_set(error, HR_EUSAGE, "setting \"%s\" must be true or false", name);
+    *out = json_is_true(value);
+    return HR_OK;
+}
+
+static int hr_config_int(const json_t *object, const char *name, int64_t fallback, int64_t low, int64_t high, int64_t *out, hr_error *error)
+{
+    const json_t *value = json_object_get(object, name);
+
+    *out = fallback;
+    if (value == NULL || json_is_null(value))
+        return HR_OK;
+    if (!json_is_integer(value) || json_integer_value(value) < low || json_integer_value(value) > high)
+        return hr_error_set(error, HR_EUSAGE, "setting \"%s\" must be a whole number from %lld to %lld", name, (long long)low,
+                            (long long)high);
+    *out = json_integer_value(value);
+    return HR_OK;
+}
+
+/* One of a list of words; *out is its index. */
+static int hr_config_choice(const json_t *object, const char *name, const char *const *words, int fallback, int *out, hr_error *error)
+{
+    const char *text;
+    char list[160] = "";
+    size_t used = 0;
+
+    HR_RETURN_NOT_OK(hr_config_string(object, name, words[fallback], false, &text, error));
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], text) == 0) {
+            *out = i;
+            return HR_OK;
+        }
+        if (used < sizeof(list))
+            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "", words[i]);
+    }
+    return hr_error_set(error, HR_EUSAGE, "setting \"%s\" is \"%s\"; it must be one of: %s", name, text, list);
+}
+
+/* An object setting, or NULL when missing. */
+static int hr_config_object(const json_t *object, const char *name, bool must, const json_t **out, hr_error *error)
+{
+    const json_t *value = json_object_get(object, name);
+
+    *out = NULL;
+    if (value == NULL || json_is_null(value)) {
+        if (must)
+            return hr_error_set(error, HR_EUSAGE, "setting \"%s\" is missing", name);
+        return HR_OK;
+    }
+    if (!json_is_object(value))
+        return hr_error_set(error, HR_EUSAGE, "setting \"%s\" must be an object", name);
+    *out = value;
+    return HR_OK;
+}
+
+static int hr_config_csv(const json_t *root, hr_decode_options *out, hr_error *error)
+{
+    const json_t *csv;
+    const char *delimiter, *quote;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "csv", false, &csv, error));
+    HR_RETURN_NOT_OK(hr_config_string(csv, "delimiter", ",", false, &delimiter, error));
+    HR_RETURN_NOT_OK(hr_config_string(csv, "quote", "\"", false, &quote, error));
+    HR_RETURN_NOT_OK(hr_config_string(csv, "null", "", false, &out->null, error));
+    HR_RETURN_NOT_OK(hr_config_bool(csv, "header", true, &out->has_header, error));
+    if (strlen(delimiter) != 1 || strlen(quote) != 1 || delimiter[0] == quote[0])
+        return hr_error_set(error, HR_EUSAGE, "csv: delimiter and quote must be one byte each, and different");
+    out->delimiter = delimiter[0];
+    out->quote = quote[0];
+    return HR_OK;
+}
+
+static int hr_config_partition(const json_t *root, hr_load_config *out, hr_error *error)
+{
+    const json_t *partition;
+    const char *unit, *zone, *directory;
+    int64_t limit;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "partition", false, &partition, error));
+    HR_RETURN_NOT_OK(hr_config_string(partition, "column", NULL, false, &out->partition_column, error));
+    HR_RETURN_NOT_OK(hr_config_bool(partition, "create", true, &out->create_partitions, error));
+    HR_RETURN_NOT_OK(hr_config_int(partition, "max_new", HR_DEFAULT_NEW_PARTITIONS, 0, 100000, &limit, error));
+    HR_RETURN_NOT_OK(hr_config_string(partition, "unit", "week", false, &unit, error));
+    HR_RETURN_NOT_OK(hr_config_string(partition, "zone", "UTC", false, &zone, error));
+    HR_RETURN_NOT_OK(hr_config_string(root, "zoneinfo", NULL, false, &directory, error));
+    out->max_new_partitions = (int32_t)limit;
+    HR_RETURN_NOT_OK(hr_period_unit_from_name(unit, &out->unit, error));
+    return hr_timezone_load(zone, directory, &out->zone, error);
+}
+
+static int hr_config_source(const json_t *root, hr_load_config *out, hr_error *error)
+{
+    const char *kind, *format;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "source", true, &out->source, error));
+    HR_RETURN_NOT_OK(hr_config_string(out->source, "kind", NULL, true, &kind, error));
+    HR_RETURN_NOT_OK(hr_config_string(out->source, "text", kind, false, &out->source_text, error));
+    out->source_ops = hr_source_find(kind);
+    if (out->source_ops == NULL)
+        return hr_error_set(error, HR_EUSAGE, "source kind \"%s\" is not known: use kafka, file, stdin, postgres or dead_letters", kind);
+    HR_RETURN_NOT_OK(hr_config_string(root, "format", "json", false, &format, error));
+    /* Rows of another database arrive in COPY's own binary form. */
+    if (strcmp(kind, "postgres") == 0)
+        format = "copy_binary";
+    out->format = hr_format_find(format);
+    if (out->format == NULL)
+        return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json or csv", format);
+    return HR_OK;
+}
+
+static int hr_config_limits(const json_t *root, hr_load_config *out, hr_error *error)
+{
+    const json_t *limits, *seconds;
+    int64_t workers, linger;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "limits", false, &limits, error));
+    HR_RETURN_NOT_OK(hr_config_int(limits, "max_records", INT64_MAX, 1, INT64_MAX, &out->max_records, error));
+    seconds = json_object_get(limits, "max_seconds");
+    if (seconds != NULL && !json_is_null(seconds)) {
+        out->max_seconds = json_is_number(seconds) ? json_number_value(seconds) : 0;
+        if (!(out->max_seconds > 0) || !isfinite(out->max_seconds))
+            return hr_error_set(error, HR_EUSAGE, "setting \"max_seconds\" must be a number above 0");
+    }
+    HR_RETURN_NOT_OK(hr_config_int(root, "workers", 0, 0, 64, &workers, error));
+    HR_RETURN_NOT_OK(hr_config_int(root, "batch_records", HR_DEFAULT_BATCH_RECORDS, 1, 10000000, &out->batch_records, error));
+    HR_RETURN_NOT_OK(hr_config_int(root, "batch_bytes", HR_DEFAULT_BATCH_BYTES, 1024, INT64_C(1) << 30, &out->batch_bytes, error));
+    HR_RETURN_NOT_OK(hr_config_int(root, "linger_ms", HR_DEFAULT_LINGER_MS, 1, 3600000, &linger, error));
+    out->workers = (int32_t)workers;
+    out->linger_ms = (int32_t)linger;
+    return HR_OK;
+}
+
+static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *error)
+{
+    static const char *const unknown[] = {"ignore", "reject", NULL};
+    static const char *const tombstones[] = {"skip", "reject", NULL};
+    static const char *const commit[] = {"batch", "end", NULL};
+    const json_t *target;
+    int choice;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "target", true, &target, error));
+    HR_RETURN_NOT_OK(hr_config_string(target, "dsn", "", false, &out->dsn, error));
+    HR_RETURN_NOT_OK(hr_config_string(target, "table", NULL, true, &out->table, error));
+    HR_RETURN_NOT_OK(hr_config_choice(root, "mode", hr_mode_names, HR_MODE_APPEND, &choice, error));
+    out->mode = (hr_mode)choice;
+    HR_RETURN_NOT_OK(hr_config_choice(root, "unknown", unknown, 0, &choice, error));
+    out->unknown = (hr_unknown)choice;
+    HR_RETURN_NOT_OK(hr_config_choice(root, "tombstones", tombstones, 0, &choice, error));
+    out->reject_tombstones = choice == 1;
+    HR_RETURN_NOT_OK(hr_config_choice(root, "commit", commit, 0, &choice, error));
+    out->commit_at_end = choice == 1;
+    HR_RETURN_NOT_OK(hr_config_bool(root, "forget_offsets", false, &out->forget_offsets, error));
+    HR_RETURN_NOT_OK(hr_config_object(root, "map", false, &out->map, error));
+    out->key = json_object_get(root, "key");
+    if (out->key != NULL && json_is_null(out->key))
+        out->key = NULL;
+    if (out->key != NULL && (!json_is_array(out->key) || json_array_size(out->key) == 0))
+        return hr_error_set(error, HR_EUSAGE, "setting \"key\" must be a list of column names");
+    for (size_t i = 0; i < json_array_size(out->key); i++)
+        if (!json_is_string(json_array_get(out->key, i)))
+            return hr_error_set(error, HR_EUSAGE, "setting \"key\" must be a list of column names");
+    return HR_OK;
+}
+
+int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
+{
+    json_error_t where;
+
+    memset(out, 0, sizeof(*out));
+    out->root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    if (out->root == NULL)
+        return hr_error_set(error, HR_EUSAGE, "the load's settings are not valid JSON: line %d, column %d: %s", where.line, where.column,
+                            where.text);
+    if (!json_is_object(out->root))
+        return hr_error_set(error, HR_EUSAGE, "the load's settings must be a JSON object");
+    HR_RETURN_NOT_OK(hr_config_string(out->root, "job", NULL, true, &out->job, error));
+    HR_RETURN_NOT_OK(hr_config_string(out->root, "run_id", NULL, true, &out->run_id, error));
+    if (out->job[0] == '\0')
+        return hr_error_set(error, HR_EUSAGE, "setting \"job\" must not be empty");
+    HR_RETURN_NOT_OK(hr_config_source(out->root, out, error));
+    HR_RETURN_NOT_OK(hr_config_csv(out->root, &out->decode, error));
+    HR_RETURN_NOT_OK(hr_config_target(out->root, out, error));
+    HR_RETURN_NOT_OK(hr_config_limits(out->root, out, error));
+    return hr_config_partition(out->root, out, error);
+}
+
+void hr_load_config_free(hr_load_config *config)
+{
+    hr_timezone_free(config->zone);
+    json_decref(config->root);
+    memset(config, 0, sizeof(*config));
+}
