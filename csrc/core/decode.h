@@ -10,6 +10,7 @@
 #include "batch.h"
 
 #define HR_MAX_DEPTH 1000 /* JSON nesting; deeper is a reject, not a stack overflow */
+#define HR_MAX_RECORD ((size_t)1 << 30) /* bytes of a record; PostgreSQL holds no value above 1 GiB */
 
 /* One message, line or row as it arrived. */
 typedef struct hr_record {
@@ -23,6 +24,7 @@ typedef struct hr_record {
     const char *topic; /* topic or file path; lives as long as the source */
     int32_t partition;
     int32_t lane;      /* index of the source's lane the record came from (io/source.h) */
+    int64_t id;        /* of the dead letter that is replayed; else 0 */
 } hr_record;
 #define HR_NO_TIMESTAMP INT64_MIN
 
@@ -62,6 +64,9 @@ typedef struct hr_format {
      * end within len (the caller brings more bytes; at_end says there are none, and then the rest is the record). *body is its length
      * without terminator. NULL for formats that only come as messages. Never fails: broken quoting is the decoder's to report. */
     size_t (*frame)(const hr_decode_options *options, const char *buf, size_t len, bool at_end, size_t *body);
+
+    /* Learn the names from a header record; NULL for formats that have none. See hr_decoder_header. */
+    int (*header)(hr_decoder *decoder, const char *line, size_t n, hr_error *error);
 } hr_format;
 
 /* NULL-terminated. */
@@ -76,6 +81,7 @@ struct hr_decoder {
     hr_arena options_arena; /* what options points to */
     hr_arena scratch;  /* reset before every record */
     hr_field *fields;  /* schema->count */
+    struct hr_decode_step *steps; /* schema->count: how decode.c treats each column */
     hr_buffer text;    /* unescaped strings */
     hr_buffer rest;    /* the object for HR_FROM_REST */
     void *state;       /* the format's own */
