@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes requirements/*.txt from requirements/*.in. UPGRADE=1 takes the newest versions instead of keeping the locked ones.
+# The files name no index and no address, so that any mirror serves them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+options=(--quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links)
+[ "${UPGRADE:-0}" = 1 ] && options+=(--upgrade)
+for name in bootstrap dev; do
+    .venv/bin/uv pip compile "${options[@]}" "requirements/$name.in" -o "requirements/$name.txt"
+done
+# the image gets the versions that the tests ran with
+.venv/bin/uv pip compile "${options[@]}" -c requirements/dev.txt requirements/airflow.in -o requirements/airflow.txt
+if grep -nE '://' requirements/*.txt; then
+    echo "lock: an address got into a locked file (lines above); remove its cause and lock again" >&2
+    exit 1
+fi
+.venv/bin/python -m stack.kafka lock
+echo "lock: $(grep -c '==' requirements/dev.txt) packages pinned in requirements/dev.txt"
