@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "utf8.h"
+
 const char *hr_json_fail(const hr_json_scan *scan, const char *p, hr_reason reason, const char *what)
 {
     char found[32];
@@ -66,7 +68,7 @@ static const char *hr_json_skip_escape(const hr_json_scan *scan, const char *p)
     case 'u':
         break;
     default:
-        return hr_json_fail(scan, p + 1, HR_REASON_MALFORMED, "a string holds an unknown escape (known: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX)");
+        return hr_json_fail(scan, p + 1, HR_REASON_MALFORMED, "a backslash in a string must be followed by one of \"\\/bfnrtu");
     }
     unit = hr_json_hex4(p + 2, scan->end);
     if (unit < 0)
@@ -281,32 +283,6 @@ int hr_json_check(const char *s, size_t n, bool allow_nul_escape, hr_error *erro
     return HR_OK;
 }
 
-/* Append a Unicode scalar value as UTF-8; out has room. */
-static void hr_json_put_utf8(hr_buffer *out, uint32_t c)
-{
-    uint8_t *p = out->data + out->size;
-
-    if (c < 0x80) {
-        p[0] = (uint8_t)c;
-        out->size += 1;
-    } else if (c < 0x800) {
-        p[0] = (uint8_t)(0xc0 | (c >> 6));
-        p[1] = (uint8_t)(0x80 | (c & 0x3f));
-        out->size += 2;
-    } else if (c < 0x10000) {
-        p[0] = (uint8_t)(0xe0 | (c >> 12));
-        p[1] = (uint8_t)(0x80 | ((c >> 6) & 0x3f));
-        p[2] = (uint8_t)(0x80 | (c & 0x3f));
-        out->size += 3;
-    } else {
-        p[0] = (uint8_t)(0xf0 | (c >> 18));
-        p[1] = (uint8_t)(0x80 | ((c >> 12) & 0x3f));
-        p[2] = (uint8_t)(0x80 | ((c >> 6) & 0x3f));
-        p[3] = (uint8_t)(0x80 | (c & 0x3f));
-        out->size += 4;
-    }
-}
-
 /* The character of the \u escape at p (checked by a skip function before, checked again here so that no misuse reads past end).
  * Returns the byte after it, or NULL. */
 static const char *hr_json_read_unicode(const char *p, const char *end, uint32_t *c)
@@ -366,7 +342,7 @@ int hr_json_unescape(const char *s, size_t n, bool allow_nul, hr_buffer *out, hr
             out->size = before;
             return hr_error_data(error, HR_REASON_ENCODING, s, n, "\\u0000 cannot be stored in text");
         }
-        hr_json_put_utf8(out, c);
+        out->size += hr_utf8_put((char *)out->data + out->size, c);
     }
     return HR_OK;
 }

@@ -1,0 +1,337 @@
+/* csrc/core/decode.c: the formats, and the way from fields to values that all formats of fields share. */
+#include "decode.h"
+
+#include <stdio.h>
+
+#include "json_scan.h"
+#include "utf8.h"
+
+extern const hr_format hr_format_json, hr_format_csv;
+
+const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, NULL};
+
+/* What decode.c needs to know of a column for every record, close together. */
+typedef struct hr_decode_step {
+    int (*parse)(const hr_type *type, hr_token token, const char *s, size_t n, struct hr_column *out, hr_error *error);
+    const hr_type *type;
+    hr_type metadata_type; /* what `type` points to for numbers of the metadata: their unit is known */
+    uint64_t absent_bit;   /* the bit of the column's default, or 0 */
+    hr_from from;
+    bool json;             /* json and jsonb take the JSON text of strings, quotes included */
+    bool required;         /* NOT NULL, and loaded */
+} hr_decode_step;
+
+const hr_format *hr_format_find(const char *name)
+{
+    for (int i = 0; hr_formats[i] != NULL; i++)
+        if (strcmp(hr_formats[i]->name, name) == 0)
+            return hr_formats[i];
+    return NULL;
+}
+
+/* Copy what options point to into the decoder's arena. On failure hr_decoder_free still works. */
+static int hr_decoder_copy_options(hr_decoder *decoder, const hr_decode_options *options, hr_error *error)
+{
+    const char **header;
+
+    if (options == NULL)
+        return HR_OK;
+    decoder->options = *options;
+    decoder->options.header = NULL;
+    if (options->null != NULL) {
+        decoder->options.null = hr_arena_copy(&decoder->options_arena, options->null, strlen(options->null));
+        if (decoder->options.null == NULL)
+            return hr_error_nomem(error);
+    }
+    if (options->header == NULL)
+        return HR_OK;
+    header = hr_arena_alloc(&decoder->options_arena, sizeof(*header) * ((size_t)options->header_count + 1));
+    if (header == NULL)
+        return hr_error_nomem(error);
+    for (int32_t i = 0; i < options->header_count; i++) {
+        header[i] = hr_arena_copy(&decoder->options_arena, options->header[i], strlen(options->header[i]));
+        if (header[i] == NULL)
+            return hr_error_nomem(error);
+    }
+    decoder->options.header = header;
+    return HR_OK;
+}
+
+static int hr_decoder_make_steps(hr_decoder *decoder, hr_error *error)
+{
+    const hr_schema *schema = decoder->schema;
+    uint64_t bit = 1;
+    bool rest = false;
+
+    for (int32_t i = 0; i < schema->count; i++) {
+        const hr_column_def *def = &schema->columns[i];
+        hr_decode_step *step = &decoder->steps[i];
+
+        step->parse = hr_type_ops_of(&def->type)->parse;
+        step->type = &def->type;
+        step->from = def->from;
+        step->json = def->type.kind == HR_JSON || def->type.kind == HR_JSONB;
+        step->required = def->not_null && def->from != HR_FROM_NOTHING;
+        if (def->from == HR_FROM_TIMESTAMP) {
+            step->metadata_type = def->type;
+            step->metadata_type.unit = HR_UNIT_US;
+            step->type = &step->metadata_type;
+        }
+        if (def->has_default) {
+            step->absent_bit = bit;
+            bit <<= 1;
+        }
+        rest = rest || def->from == HR_FROM_REST;
+    }
+    if (rest && schema->unknown == HR_UNKNOWN_REJECT)
+        return hr_error_set(error, HR_EUSAGE,
+                            "unknown keys cannot be both rejected and kept: drop the $rest column or let unknown keys pass");
+    return HR_OK;
+}
+
+int hr_decoder_new(const hr_format *format, hr_schema *schema, const hr_decode_options *options, hr_decoder **out, hr_error *error)
+{
+    hr_decoder *decoder = hr_calloc(1, sizeof(*decoder));
+    int rc;
+
+    *out = NULL;
+    if (decoder == NULL)
+        return hr_error_nomem(error);
+    hr_arena_init(&decoder->options_arena, 1024);
+    hr_arena_init(&decoder->scratch, 0);
+    decoder->schema = hr_schema_retain(schema);
+    decoder->fields = hr_calloc((size_t)schema->count + 1, sizeof(*decoder->fields));
+    decoder->steps = hr_calloc((size_t)schema->count + 1, sizeof(*decoder->steps));
+    rc = decoder->fields == NULL || decoder->steps == NULL ? hr_error_nomem(error) : HR_OK;
+    if (rc == HR_OK)
+        rc = hr_decoder_copy_options(decoder, options, error);
+    if (rc == HR_OK)
+        rc = hr_decoder_make_steps(decoder, error);
+    if (rc == HR_OK) {
+        rc = format->open(decoder, error);
+        if (rc == HR_OK)
+            decoder->format = format; /* from here on close is owed */
+    }
+    if (rc != HR_OK) {
+        hr_decoder_free(decoder);
+        return rc;
+    }
+    *out = decoder;
+    return HR_OK;
+}
+
+void hr_decoder_free(hr_decoder *decoder)
+{
+    if (decoder == NULL)
+        return;
+    if (decoder->format != NULL)
+        decoder->format->close(decoder);
+    hr_free(decoder->fields);
+    hr_free(decoder->steps);
+    hr_buffer_free(&decoder->text);
+    hr_buffer_free(&decoder->rest);
+    hr_arena_free(&decoder->options_arena);
+    hr_arena_free(&decoder->scratch);
+    hr_schema_release(decoder->schema);
+    hr_free(decoder);
+}
+
+/* A field of text from the record's surroundings, which no format has checked. */
+static int hr_decode_outside_text(const hr_decode_step *step, const char *s, size_t n, const char *what, hr_field *field, hr_error *error)
+{
+    if (s == NULL) {
+        field->token = HR_TOKEN_NULL;
+        return HR_OK;
+    }
+    if (n > HR_MAX_RECORD)
+        return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "the record's %s has %zu bytes; 1 GiB can be stored", what, n);
+    field->data = s;
+    field->len = (uint32_t)n;
+    if (step->type->kind == HR_BYTEA) {
+        field->token = HR_TOKEN_BYTES;
+        return HR_OK;
+    }
+    field->token = HR_TOKEN_TEXT;
+    if (!hr_utf8_validate(s, n, NULL))
+        return hr_error_data(error, HR_REASON_ENCODING, s, n, "the record's %s is not UTF-8 (a bytea column could hold it)", what);
+    if (n > 0 && memchr(s, '\0', n) != NULL)
+        return hr_error_data(error, HR_REASON_ENCODING, s, n, "the record's %s holds a NUL byte (a bytea column could hold it)", what);
+    return HR_OK;
+}
+
+/* A number from the record's surroundings, as digits in the scratch arena: every type reads a number's digits. */
+static int hr_decode_outside_number(hr_decoder *decoder, int64_t value, hr_field *field, hr_error *error)
+{
+    char *digits = hr_arena_alloc(&decoder->scratch, 24);
+
+    if (digits == NULL)
+        return hr_error_nomem(error);
+    field->data = digits;
+    field->len = (uint32_t)snprintf(digits, 24, "%lld", (long long)value);
+    field->token = HR_TOKEN_NUMBER;
+    return HR_OK;
+}
+
+/* Fill the field of a column that takes its value from around the record. */
+static int hr_decode_metadata(hr_decoder *decoder, const hr_decode_step *step, const hr_record *record, hr_field *field, hr_error *error)
+{
+    switch (step->from) {
+    case HR_FROM_RAW:
+        return hr_decode_outside_text(step, record->data, record->len, "text", field, error);
+    case HR_FROM_KEY:
+        return hr_decode_outside_text(step, record->key, record->key_len, "key", field, error);
+    case HR_FROM_TOPIC:
+        return hr_decode_outside_text(step, record->topic, record->topic != NULL ? strlen(record->topic) : 0, "topic", field, error);
+    case HR_FROM_PARTITION:
+        return hr_decode_outside_number(decoder, record->partition, field, error);
+    case HR_FROM_OFFSET:
+        return hr_decode_outside_number(decoder, record->offset, field, error);
+    case HR_FROM_TIMESTAMP:
+        if (record->timestamp != HR_NO_TIMESTAMP)
+            return hr_decode_outside_number(decoder, record->timestamp, field, error);
+        field->token = HR_TOKEN_NULL;
+        return HR_OK;
+    case HR_FROM_PATH:
+    case HR_FROM_REST:
+    case HR_FROM_NOTHING:
+        break;
+    }
+    return HR_OK;
+}
+
+/* A CSV field's text with its doubled quotes made single. The buffer is the decoder's `text`. */
+static int hr_decode_undouble(hr_decoder *decoder, const hr_field *field, hr_error *error)
+{
+    char quote = decoder->options.quote != 0 ? decoder->options.quote : '"';
+    const char *p = field->data, *end = p + field->len;
+    hr_buffer *text = &decoder->text;
+
+    HR_RETURN_NOT_OK(hr_buffer_reserve(text, field->len, error));
+    while (p < end) {
+        const char *next = memchr(p, quote, (size_t)(end - p));
+        size_t n = next != NULL ? (size_t)(next + 1 - p) : (size_t)(end - p);
+
+        memcpy(text->data + text->size, p, n);
+        text->size += n;
+        p += n;
+        if (next != NULL && p < end && *p == quote)
+            p++;
+    }
+    return HR_OK;
+}
+
+/* Append the column's null for a field that is null or absent, or say why not. */
+static int hr_decode_null(const hr_decode_step *step, const hr_field *field, const char *name, hr_column *column, uint64_t *absent,
+                          hr_error *error)
+{
+    if (field->token == HR_TOKEN_ABSENT && step->absent_bit != 0) {
+        *absent |= step->absent_bit;
+        return hr_column_append_null(column, error);
+    }
+    if (HR_LIKELY(!step->required))
+        return hr_column_append_null(column, error);
+    if (field->token == HR_TOKEN_NULL)
+        return hr_error_data(error, HR_REASON_NULL, field->data, field->len, "null for column \"%s\", which is NOT NULL", name);
+    return hr_error_data(error, HR_REASON_NULL, field->data, field->len,
+                         "the value is missing for column \"%s\", which is NOT NULL and has no default", name);
+}
+
+/* Say where in the record the condemned field stands. */
+static void hr_decode_blame(const hr_record *record, const hr_field *field, int32_t column, hr_error *error)
+{
+    if (error == NULL)
+        return;
+    error->column = column;
+    error->value = field->data;
+    error->value_len = field->data != NULL ? field->len : 0;
+    error->offset = -1;
+    if (field->data >= record->data && field->data <= record->data + record->len && field->data != NULL)
+        error->offset = field->data - record->data;
+}
+
+/* Turn one field into the next value of its column. On failure the column is as before, but for what hr_column_truncate undoes. */
+static inline int hr_decode_value(hr_decoder *decoder, const hr_decode_step *step, const hr_field *field, hr_column *column,
+                                  hr_error *error)
+{
+    const char *s = field->data;
+    size_t n = field->len;
+
+    if (field->token == HR_TOKEN_STRING && step->json) {
+        s -= 1;
+        n += 2;
+    } else if (HR_UNLIKELY(field->flags & HR_FIELD_ESCAPED)) {
+        decoder->text.size = 0;
+        if (field->token == HR_TOKEN_STRING)
+            HR_RETURN_NOT_OK(hr_json_unescape(s, n, false, &decoder->text, error));
+        else
+            HR_RETURN_NOT_OK(hr_decode_undouble(decoder, field, error));
+        s = (const char *)decoder->text.data;
+        n = decoder->text.size;
+    }
+    return step->parse(step->type, (hr_token)field->token, s, n, column, error);
+}
+
+/* Append the fields as one row. On failure the batch is as it was. */
+static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
+{
+    const hr_schema *schema = decoder->schema;
+    uint64_t absent = 0;
+    int32_t i;
+    int rc = HR_OK;
+
+    for (i = 0; i < schema->count; i++) {
+        const hr_decode_step *step = &decoder->steps[i];
+        hr_field *field = &decoder->fields[i];
+
+        if (HR_UNLIKELY(step->from >= HR_FROM_RAW)) {
+            rc = hr_decode_metadata(decoder, step, record, field, error);
+            if (HR_UNLIKELY(rc != HR_OK))
+                break;
+        }
+        if (HR_LIKELY(field->token > HR_TOKEN_NULL))
+            rc = hr_decode_value(decoder, step, field, &batch->columns[i], error);
+        else
+            rc = hr_decode_null(step, field, schema->columns[i].name, &batch->columns[i], &absent, error);
+        if (HR_UNLIKELY(rc != HR_OK))
+            break;
+    }
+    if (HR_LIKELY(rc == HR_OK)) {
+        if (schema->default_count > 0)
+            batch->absent[batch->length] = absent;
+        batch->length++;
+        return HR_OK;
+    }
+    if (rc == HR_EDATA)
+        hr_decode_blame(record, &decoder->fields[i], i, error);
+    for (; i >= 0; i--)
+        hr_column_truncate(&batch->columns[i], batch->length);
+    return rc;
+}
+
+int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
+{
+    size_t count = (size_t)decoder->schema->count;
+
+    if (batch->schema != decoder->schema)
+        return hr_error_set(error, HR_EUSAGE, "the batch was made for another schema than the decoder");
+    if (HR_UNLIKELY(record->data == NULL))
+        return hr_error_data(error, HR_REASON_TOMBSTONE, NULL, 0, "the record has no value (a tombstone)");
+    if (HR_UNLIKELY(record->len > HR_MAX_RECORD))
+        return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "the record has %zu bytes; 1 GiB can be read", record->len);
+    if (decoder->scratch.head != NULL)
+        hr_arena_reset(&decoder->scratch);
+    if (decoder->format->decode != NULL)
+        return decoder->format->decode(decoder, record, batch, error);
+    memset(decoder->fields, 0, count * sizeof(*decoder->fields));
+    HR_RETURN_NOT_OK(decoder->format->fields(decoder, record, decoder->fields, error));
+    if (decoder->schema->default_count > 0)
+        HR_RETURN_NOT_OK(hr_batch_reserve_absent(batch, error));
+    return hr_decode_row(decoder, record, batch, error);
+}
+
+int hr_decoder_header(hr_decoder *decoder, const char *line, size_t n, hr_error *error)
+{
+    if (decoder->format->header == NULL)
+        return hr_error_set(error, HR_EUSAGE, "the format \"%s\" has no header line", decoder->format->name);
+    return decoder->format->header(decoder, line, n, error);
+}

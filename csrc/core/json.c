@@ -1,0 +1,584 @@
+/* csrc/core/json.c: the format "json": one object a record, read with the schema in hand.
+ *
+ * The schema's paths become a tree of nodes, one a (partly) named object, holding the keys that matter there. Records of one source
+ * repeat their key order, so each key remembers which two keys followed it last: the next key is recognised by comparing 16 bytes.
+ * Anything else (another order, escapes in a key) goes through a small hash table. Keys that no column names are remembered too, up
+ * to HR_JSON_LEARNED a node, so that they are skipped at the same speed.
+ */
+#include "json_scan.h"
+#include "utf8.h"
+
+#define HR_JSON_LEARNED 64     /* unknown keys remembered, per node */
+#define HR_JSON_LEARNED_SIZE 64 /* longer ones are not */
+
+typedef struct hr_json_node hr_json_node;
+typedef struct hr_json_key hr_json_key;
+
+struct hr_json_key {
+    uint8_t head[16], mask[16]; /* the first 16 bytes of `quoted`, and which of them count */
+    const char *quoted;         /* the key between its quotes, as it stands in a record */
+    uint32_t quoted_len;        /* 0 when it cannot be written without escapes: then it is never predicted */
+    uint32_t hash;
+    hr_json_key *next[2];       /* what followed last, and before that; NULL: nothing known */
+    int32_t column;             /* the first column that takes the value as a whole, or -1 */
+    bool twins;                 /* more columns take it: hr_json.twin */
+    bool known;                 /* a column or a path names it */
+    hr_json_node *child;        /* paths lead through it, or NULL */
+    hr_json_key *sibling;       /* the node's next key in the order of the schema */
+    const char *name;           /* unescaped */
+    size_t name_len;
+};
+
+struct hr_json_node {
+    hr_json_key start;    /* not a key: its `next` is the first key of an object */
+    hr_json_key other;    /* stands for unknown keys that are not remembered */
+    hr_json_key *first, *last;
+    int32_t count;        /* keys in the list */
+    int32_t learned;      /* unknown keys remembered */
+    hr_json_key **slots;  /* open addressing */
+    uint32_t slot_mask;
+    int32_t *below;       /* the columns whose path leads through this node */
+    int32_t below_count;
+};
+
+typedef struct hr_json {
+    hr_json_scan scan;
+    hr_arena arena;       /* nodes and keys */
+    hr_json_node *root;
+    int32_t *twin;        /* the next column with the same path, or -1 */
+    hr_buffer name;       /* an unescaped key */
+    hr_buffer *rest;      /* of the decoder, or NULL when no column wants it */
+    hr_unknown unknown;
+    int rc;               /* what a NULL from the walk means */
+} hr_json;
+
+/* What happens to keys that no column names. */
+typedef struct hr_json_mode {
+    bool rest;   /* collected */
+    bool reject; /* refused */
+} hr_json_mode;
+
+static uint32_t hr_json_hash(const char *s, size_t n)
+{
+    uint64_t hash = n * UINT64_C(0x9e3779b97f4a7c15);
+
+    for (; n >= 8; n -= 8, s += 8) {
+        hash = (hash ^ hr_json_load8(s)) * UINT64_C(0xff51afd7ed558ccd);
+        hash ^= hash >> 32;
+    }
+    for (; n > 0; n--, s++)
+        hash = (hash ^ (unsigned char)*s) * UINT64_C(0xff51afd7ed558ccd);
+    return (uint32_t)(hash ^ (hash >> 32));
+}
+
+/* Fill in a key called name[0..n) (copied into the arena). */
+static int hr_json_key_init(hr_json *json, hr_json_key *key, const char *name, size_t n, hr_error *error)
+{
+    char *quoted = hr_arena_alloc(&json->arena, n + 3);
+
+    memset(key, 0, sizeof(*key));
+    if (quoted == NULL)
+        return hr_error_nomem(error);
+    quoted[0] = '"';
+    memcpy(quoted + 1, name, n);
+    quoted[n + 1] = '"';
+    quoted[n + 2] = '\0';
+    key->quoted = quoted;
+    key->name = quoted + 1;
+    key->name_len = n;
+    key->column = -1;
+    key->hash = hr_json_hash(name, n);
+    if (n <= UINT32_MAX - 2 && hr_json_find_special(key->name, key->name, key->name + n) == key->name + n) {
+        key->quoted_len = (uint32_t)n + 2;
+        memcpy(key->head, quoted, n + 2 < 16 ? n + 2 : 16);
+        memset(key->mask, 0xff, n + 2 < 16 ? n + 2 : 16);
+    }
+    return HR_OK;
+}
+
+static hr_json_node *hr_json_node_new(hr_json *json)
+{
+    hr_json_node *node = hr_arena_alloc(&json->arena, sizeof(*node));
+
+    if (node == NULL)
+        return NULL;
+    memset(node, 0, sizeof(*node));
+    node->start.column = node->other.column = -1;
+    return node;
+}
+
+/* The key of that name in the node, made when it is not there yet; NULL when memory runs out. Used while compiling only. */
+static hr_json_key *hr_json_node_key(hr_json *json, hr_json_node *node, const char *name, size_t n)
+{
+    hr_json_key *key;
+
+    for (key = node->first; key != NULL; key = key->sibling)
+        if (key->name_len == n && memcmp(key->name, name, n) == 0)
+            return key;
+    key = hr_arena_alloc(&json->arena, sizeof(*key));
+    if (key == NULL || hr_json_key_init(json, key, name, n, NULL) != HR_OK)
+        return NULL;
+    key->known = true;
+    if (node->last != NULL)
+        node->last->sibling = key;
+    else
+        node->first = key;
+    node->last = key;
+    node->count++;
+    return key;
+}
+
+/* Hang the column into the tree. */
+static int hr_json_add_column(hr_json *json, const hr_column_def *def, int32_t column, hr_error *error)
+{
+    hr_json_node *node = json->root;
+    hr_json_key *key = NULL;
+
+    for (int32_t i = 0; i < def->depth; i++) {
+        key = hr_json_node_key(json, node, def->path[i], def->path_len[i]);
+        if (key == NULL)
+            return hr_error_nomem(error);
+        if (i == def->depth - 1)
+            break;
+        if (key->child == NULL)
+            key->child = hr_json_node_new(json);
+        if (key->child == NULL)
+            return hr_error_nomem(error);
+        node = key->child;
+    }
+    if (key == NULL)
+        return HR_OK;
+    json->twin[column] = key->column;
+    key->twins = key->column >= 0;
+    key->column = column;
+    return HR_OK;
+}
+
+static void hr_json_insert(hr_json_node *node, hr_json_key *key)
+{
+    uint32_t slot = key->hash & node->slot_mask;
+
+    while (node->slots[slot] != NULL)
+        slot = (slot + 1) & node->slot_mask;
+    node->slots[slot] = key;
+}
+
+static int32_t hr_json_count_below(const hr_json *json, const hr_json_node *node)
+{
+    int32_t count = 0;
+
+    for (const hr_json_key *key = node->first; key != NULL; key = key->sibling) {
+        for (int32_t column = key->column; column >= 0; column = json->twin[column])
+            count++;
+        if (key->child != NULL)
+            count += hr_json_count_below(json, key->child);
+    }
+    return count;
+}
+
+static void hr_json_list_below(const hr_json *json, const hr_json_node *node, int32_t *list, int32_t *count)
+{
+    for (const hr_json_key *key = node->first; key != NULL; key = key->sibling) {
+        for (int32_t column = key->column; column >= 0; column = json->twin[column])
+            list[(*count)++] = column;
+        if (key->child != NULL)
+            hr_json_list_below(json, key->child, list, count);
+    }
+}
+
+/* Once the tree stands: tables, first predictions (the schema's order) and lists of columns. As deep as a path: 32 at most. */
+static int hr_json_finish_node(hr_json *json, hr_json_node *node, hr_error *error)
+{
+    uint32_t size = 128;
+    hr_json_key *previous = &node->start;
+
+    while (size < 2 * ((uint32_t)node->count + HR_JSON_LEARNED))
+        size *= 2;
+    node->slots = hr_arena_alloc(&json->arena, size * sizeof(hr_json_key *));
+    node->below_count = hr_json_count_below(json, node);
+    node->below = hr_arena_alloc(&json->arena, ((size_t)node->below_count + 1) * sizeof(*node->below));
+    if (node->slots == NULL || node->below == NULL)
+        return hr_error_nomem(error);
+    memset(node->slots, 0, size * sizeof(hr_json_key *));
+    node->slot_mask = size - 1;
+    node->below_count = 0;
+    hr_json_list_below(json, node, node->below, &node->below_count);
+    for (hr_json_key *key = node->first; key != NULL; key = key->sibling) {
+        hr_json_insert(node, key);
+        if (key->quoted_len > 0) {
+            previous->next[0] = key;
+            previous = key;
+        }
+        if (key->child != NULL)
+            HR_RETURN_NOT_OK(hr_json_finish_node(json, key->child, error));
+    }
+    return HR_OK;
+}
+
+static void hr_json_close(hr_decoder *decoder)
+{
+    hr_json *json = decoder->state;
+
+    if (json == NULL)
+        return;
+    hr_arena_free(&json->arena);
+    hr_buffer_free(&json->name);
+    hr_free(json);
+    decoder->state = NULL;
+}
+
+/* Build the tree. On failure the state that stands so far is left to hr_json_close. */
+static int hr_json_compile(hr_json *json, hr_decoder *decoder, hr_error *error)
+{
+    const hr_schema *schema = decoder->schema;
+
+    json->root = hr_json_node_new(json);
+    json->twin = hr_arena_alloc(&json->arena, ((size_t)schema->count + 1) * sizeof(*json->twin));
+    if (json->root == NULL || json->twin == NULL)
+        return hr_error_nomem(error);
+    for (int32_t i = 0; i < schema->count; i++) {
+        if (schema->columns[i].from == HR_FROM_REST)
+            json->rest = &decoder->rest;
+        if (schema->columns[i].from == HR_FROM_PATH)
+            HR_RETURN_NOT_OK(hr_json_add_column(json, &schema->columns[i], i, error));
+    }
+    return hr_json_finish_node(json, json->root, error);
+}
+
+static int hr_json_open(hr_decoder *decoder, hr_error *error)
+{
+    hr_json *json = hr_calloc(1, sizeof(*json));
+    int rc;
+
+    if (json == NULL)
+        return hr_error_nomem(error);
+    decoder->state = json;
+    hr_arena_init(&json->arena, 16384);
+    json->unknown = decoder->schema->unknown;
+    json->scan.allow_nul_escape = true; /* whether a column can hold it is known later */
+    rc = hr_json_compile(json, decoder, error);
+    if (rc != HR_OK)
+        hr_json_close(decoder);
+    return rc;
+}
+
+/* Give up a walk for want of memory. */
+static const char *hr_json_nomem(hr_json *json)
+{
+    json->rc = hr_error_nomem(json->scan.error);
+    return NULL;
+}
+
+/* Whether the key stands at p. */
+static inline bool hr_json_key_is(const hr_json_key *key, const char *p, const char *end)
+{
+    if (key == NULL)
+        return false;
+    if (HR_LIKELY(end - p >= 16)) {
+        uint64_t head[2], mask[2];
+
+        memcpy(head, key->head, 16);
+        memcpy(mask, key->mask, 16);
+        if ((((hr_json_load8(p) ^ head[0]) & mask[0]) | ((hr_json_load8(p + 8) ^ head[1]) & mask[1])) != 0)
+            return false;
+        if (HR_LIKELY(key->quoted_len <= 16))
+            return true;
+        return end - p >= key->quoted_len && memcmp(p + 16, key->quoted + 16, key->quoted_len - 16) == 0;
+    }
+    return end - p >= key->quoted_len && memcmp(p, key->quoted, key->quoted_len) == 0;
+}
+
+static hr_json_key *hr_json_lookup(const hr_json_node *node, const char *name, size_t n)
+{
+    uint32_t hash = hr_json_hash(name, n);
+
+    for (uint32_t slot = hash & node->slot_mask; node->slots[slot] != NULL; slot = (slot + 1) & node->slot_mask) {
+        hr_json_key *key = node->slots[slot];
+        if (key->hash == hash && key->name_len == n && memcmp(key->name, name, n) == 0)
+            return key;
+    }
+    return NULL;
+}
+
+/* Remember an unknown key, so that it is skipped faster next time. When there is no room, or no memory, it stays `other`. */
+static hr_json_key *hr_json_learn(hr_json *json, hr_json_node *node, const char *name, size_t n)
+{
+    hr_json_key *key;
+
+    if (node->learned == HR_JSON_LEARNED || n > HR_JSON_LEARNED_SIZE)
+        return &node->other;
+    key = hr_arena_alloc(&json->arena, sizeof(*key));
+    if (key == NULL || hr_json_key_init(json, key, name, n, NULL) != HR_OK)
+        return &node->other;
+    hr_json_insert(node, key);
+    node->learned++;
+    return key;
+}
+
+/* The way for a key that was not predicted. Returns the byte after its closing quote, and the key. */
+static const char *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_mode mode, hr_json_key *previous, const char *p,
+                                    hr_json_key **out)
+{
+    const char *name = p + 1, *after;
+    size_t n;
+    bool escaped = false;
+    hr_json_key *key;
+
+    if (p >= json->scan.end || *p != '"')
+        return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key in double quotes is expected");
+    after = hr_json_skip_string(&json->scan, name, &escaped);
+    if (after == NULL)
+        return NULL;
+    n = (size_t)(after - 1 - name);
+    if (escaped) {
+        json->name.size = 0;
+        json->rc = hr_json_unescape(name, n, true, &json->name, json->scan.error);
+        if (json->rc != HR_OK)
+            return NULL;
+        json->rc = HR_EDATA;
+        key = hr_json_lookup(node, (const char *)json->name.data, json->name.size);
+    } else {
+        key = hr_json_lookup(node, name, n);
+    }
+    if (mode.reject && (key == NULL || !key->known)) {
+        hr_error_data(json->scan.error, HR_REASON_UNKNOWN_KEY, name, n, "the record has a key that no column takes, at byte %zu",
+                      (size_t)(p - json->scan.start));
+        if (json->scan.error != NULL)
+            json->scan.error->offset = p - json->scan.start;
+        return NULL;
+    }
+    if (key == NULL)
+        key = escaped ? &node->other : hr_json_learn(json, node, name, n);
+    if (key->quoted_len > 0 && previous->next[0] != key) {
+        previous->next[1] = previous->next[0];
+        previous->next[0] = key;
+    }
+    *out = key;
+    return after;
+}
+
+/* The commonest numbers without a call: up to 7 digits, then at most a point and 7 more. */
+static inline const char *hr_json_skip_number(const hr_json_scan *scan, const char *p)
+{
+#if HR_JSON_SWAR
+    const char *digits = p + (*p == '-');
+
+    if (HR_LIKELY(scan->end - digits >= 8)) {
+        unsigned n = hr_json_digits8(hr_json_load8(digits));
+        const char *after = digits + n;
+
+        if (HR_LIKELY(n > 0 && n < 8 && (*digits != '0' || n == 1))) {
+            if (*after != '.' && *after != 'e' && *after != 'E')
+                return after;
+            if (*after == '.' && scan->end - after >= 9) {
+                unsigned m = hr_json_digits8(hr_json_load8(after + 1));
+                if (m > 0 && m < 8 && (after[m + 1] | 0x20) != 'e')
+                    return after + 1 + m;
+            }
+        }
+    }
+#endif
+    return hr_json_skip_number_slow(scan, p);
+}
+
+static bool hr_json_rest_append(hr_json *json, const char *text, size_t n)
+{
+    hr_buffer *rest = json->rest;
+
+    if (hr_buffer_reserve(rest, n + 1, NULL) != HR_OK)
+        return false;
+    if (rest->data[rest->size - 1] != '{')
+        rest->data[rest->size++] = ',';
+    memcpy(rest->data + rest->size, text, n);
+    rest->size += n;
+    return true;
+}
+
+/* The key's value is no object, or a new one under a key seen before: what the paths through it found is void. */
+static void hr_json_void_below(const hr_json_node *node, hr_field *fields, hr_token token, const char *value, size_t n)
+{
+    for (int32_t i = 0; i < node->below_count; i++) {
+        hr_field *field = &fields[node->below[i]];
+        field->data = value;
+        field->len = (uint32_t)n;
+        field->token = (uint8_t)token;
+        field->flags = 0;
+    }
+}
+
+static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, hr_field *fields, int depth);
+
+/* An object that paths lead through: p is at its '{', member at its key. Under `rest` it is kept with what remains of it. */
+static const char *hr_json_walk_child(hr_json *json, hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
+                                      hr_field *fields, int depth)
+{
+    if (key->column >= 0) /* taken as a whole as well: nothing in it is unknown */
+        mode = (hr_json_mode){false, false};
+    if (mode.rest) {
+        if (!hr_json_rest_append(json, member, (size_t)(p + 1 - member)))
+            return hr_json_nomem(json);
+    }
+    hr_json_void_below(key->child, fields, HR_TOKEN_ABSENT, NULL, 0);
+    p = hr_json_walk(json, key->child, mode, p, fields, depth);
+    if (p != NULL && mode.rest && hr_buffer_append(json->rest, "}", 1, NULL) != HR_OK)
+        return hr_json_nomem(json);
+    return p;
+}
+
+/* Read the object at p ('{') into the fields its node names. Recursion follows paths only, so it is never deeper than they are; all
+ * else is skipped by a loop. `depth` counts the containers open around the object. */
+static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, hr_field *fields, int depth)
+{
+    const char *const end = json->scan.end;
+    hr_json_key *previous = &node->start;
+
+    p = hr_json_skip_space(p + 1, end);
+    if (p < end && *p == '}')
+        return p + 1;
+    for (;;) {
+        const char *member = p, *value;
+        hr_json_key *key = previous->next[0];
+        hr_field field;
+        bool escaped = false, kept = false;
+        hr_token token;
+
+        if (HR_LIKELY(hr_json_key_is(key, p, end))) {
+            p += key->quoted_len;
+        } else if (hr_json_key_is(previous->next[1], p, end)) {
+            key = previous->next[1];
+            p += key->quoted_len;
+        } else {
+            p = hr_json_find_key(json, node, mode, previous, p, &key);
+            if (p == NULL)
+                return NULL;
+        }
+        previous = key;
+        if (HR_UNLIKELY(p >= end || *p != ':')) {
+            p = hr_json_skip_space(p, end);
+            if (p >= end || *p != ':')
+                return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key must be followed by ':'");
+        }
+        p = hr_json_skip_space(p + 1, end);
+        if (HR_UNLIKELY(p >= end))
+            return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a value is expected");
+
+        value = p;
+        if (*p == '"') {
+            token = HR_TOKEN_STRING;
+            p = hr_json_skip_string(&json->scan, p + 1, &escaped);
+        } else if ((*p >= '0' && *p <= '9') || *p == '-') {
+            token = HR_TOKEN_NUMBER;
+            p = hr_json_skip_number(&json->scan, p);
+        } else if (*p == '{' && key->child != NULL) {
+            token = HR_TOKEN_OBJECT;
+            kept = true;
+            p = hr_json_walk_child(json, key, mode, member, p, fields, depth + 1);
+        } else {
+            p = hr_json_skip_value(&json->scan, p, depth + 1, &token, &escaped);
+        }
+        if (HR_UNLIKELY(p == NULL))
+            return NULL;
+
+        if (key->column >= 0) {
+            size_t quotes = token == HR_TOKEN_STRING;
+
+            field.data = value + quotes;
+            field.len = (uint32_t)((size_t)(p - value) - 2 * quotes);
+            field.token = (uint8_t)token;
+            field.flags = escaped ? HR_FIELD_ESCAPED : 0;
+            fields[key->column] = field;
+            if (HR_UNLIKELY(key->twins))
+                for (int32_t column = json->twin[key->column]; column >= 0; column = json->twin[column])
+                    fields[column] = field;
+        } else if (mode.rest && !kept && !hr_json_rest_append(json, member, (size_t)(p - member))) {
+            return hr_json_nomem(json);
+        }
+        if (HR_UNLIKELY(key->child != NULL && token != HR_TOKEN_OBJECT))
+            hr_json_void_below(key->child, fields, token == HR_TOKEN_NULL ? HR_TOKEN_NULL : HR_TOKEN_ABSENT, value, (size_t)(p - value));
+
+        p = hr_json_skip_space(p, end);
+        if (HR_LIKELY(p < end && *p == ',')) {
+            p = hr_json_skip_space(p + 1, end);
+            continue;
+        }
+        if (p < end && *p == '}')
+            return p + 1;
+        return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "',' or '}' is expected");
+    }
+}
+
+/* Something stands where the record's '{' should be. */
+static int hr_json_not_object(const hr_json_scan *scan, const char *p)
+{
+    const char *what = "a record must be one JSON object";
+
+    if (scan->end == scan->start)
+        what = "the record is empty; it must be one JSON object";
+    else if (scan->end - scan->start >= 3 && memcmp(scan->start, "\xef\xbb\xbf", 3) == 0)
+        what = "the record starts with a byte order mark; it must be one JSON object without it";
+    hr_json_fail(scan, p, HR_REASON_MALFORMED, what);
+    return HR_EDATA;
+}
+
+static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field *fields, hr_error *error)
+{
+    hr_json *json = decoder->state;
+    hr_json_mode mode = {json->rest != NULL, json->unknown == HR_UNKNOWN_REJECT};
+    size_t bad = 0;
+    const char *p;
+
+    json->scan.start = record->data;
+    json->scan.end = record->data + record->len;
+    json->scan.error = error;
+    json->rc = HR_EDATA;
+    if (!hr_utf8_validate(record->data, record->len, &bad)) {
+        hr_json_fail(&json->scan, record->data + bad, HR_REASON_ENCODING, "the record is not UTF-8");
+        return HR_EDATA;
+    }
+    if (mode.rest) {
+        json->rest->size = 0;
+        HR_RETURN_NOT_OK(hr_buffer_append(json->rest, "{", 1, error));
+    }
+    p = hr_json_skip_space(json->scan.start, json->scan.end);
+    if (p >= json->scan.end || *p != '{')
+        return hr_json_not_object(&json->scan, p);
+    p = hr_json_walk(json, json->root, mode, p, fields, 0);
+    if (p == NULL)
+        return json->rc;
+    p = hr_json_skip_space(p, json->scan.end);
+    if (p < json->scan.end) {
+        hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "more text follows the record's object");
+        return HR_EDATA;
+    }
+    if (mode.rest) {
+        HR_RETURN_NOT_OK(hr_buffer_append(json->rest, "}", 1, error));
+        for (int32_t i = 0; i < decoder->schema->count; i++) {
+            if (decoder->schema->columns[i].from == HR_FROM_REST)
+                fields[i] = (hr_field){(const char *)json->rest->data, (uint32_t)json->rest->size, HR_TOKEN_OBJECT, 0};
+        }
+    }
+    return HR_OK;
+}
+
+/* JSON lines: a record is a line. A line break inside a JSON string is always written \n, so this is exact. */
+static size_t hr_json_frame(const hr_decode_options *options, const char *buf, size_t len, bool at_end, size_t *body)
+{
+    const char *newline = len > 0 ? memchr(buf, '\n', len) : NULL;
+    size_t n;
+
+    (void)options;
+    if (newline == NULL && !at_end)
+        return 0;
+    n = newline != NULL ? (size_t)(newline - buf) : len;
+    *body = n > 0 && buf[n - 1] == '\r' ? n - 1 : n;
+    return newline != NULL ? n + 1 : len;
+}
+
+extern const hr_format hr_format_json;
+const hr_format hr_format_json = {
+    .name = "json",
+    .open = hr_json_open,
+    .close = hr_json_close,
+    .fields = hr_json_fields,
+    .frame = hr_json_frame,
+};
