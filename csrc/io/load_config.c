@@ -2,6 +2,7 @@
 #include "io/load_config.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define HR_DEFAULT_BATCH_RECORDS 50000
 #define HR_DEFAULT_BATCH_BYTES (8 * 1024 * 1024)
@@ -191,7 +192,7 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
     out->reject_tombstones = choice == 1;
     HR_RETURN_NOT_OK(hr_config_choice(root, "commit", commit, 0, &choice, error));
     out->commit_at_end = choice == 1;
-    HR_RETURN_NOT_OK(hr_config_bool(root, "forget_offsets", false, &out->forget_offsets, error));
+    HR_RETURN_NOT_OK(hr_config_bool(root, "one_off", false, &out->one_off, error));
     HR_RETURN_NOT_OK(hr_config_object(root, "map", false, &out->map, error));
     out->key = json_object_get(root, "key");
     if (out->key != NULL && json_is_null(out->key))
@@ -217,12 +218,13 @@ int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
         return hr_error_set(error, HR_EUSAGE, "the load's settings must be a JSON object");
     HR_RETURN_NOT_OK(hr_config_string(out->root, "job", NULL, true, &out->job, error));
     HR_RETURN_NOT_OK(hr_config_string(out->root, "run_id", NULL, true, &out->run_id, error));
-    if (out->job[0] == '\0')
-        return hr_error_set(error, HR_EUSAGE, "setting \"job\" must not be empty");
+    if (out->job[0] == '\0' || strlen(out->job) > 200)
+        return hr_error_set(error, HR_EUSAGE, "setting \"job\" must be a name of 1 to 200 bytes");
     HR_RETURN_NOT_OK(hr_config_source(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_csv(out->root, &out->decode, error));
     HR_RETURN_NOT_OK(hr_config_target(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_limits(out->root, out, error));
+    snprintf(out->offsets_key, sizeof(out->offsets_key), "%s%s%.40s", out->job, out->one_off ? "@" : "", out->one_off ? out->run_id : "");
     return hr_config_partition(out->root, out, error);
 }
 

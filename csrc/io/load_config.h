@@ -33,7 +33,8 @@ typedef struct hr_load_config {
     int64_t batch_records, batch_bytes;
     int32_t linger_ms;       /* an open-ended load commits what it has after this long */
     bool commit_at_end;      /* one transaction for the whole run */
-    bool forget_offsets;     /* the job is one of a kind: its offsets go when the run succeeds */
+    bool one_off;            /* the run's offsets are its own, not the job's, and are forgotten when it succeeds */
+    char offsets_key[256];   /* headrace.offsets.job: the job, or job@run_id for a one-off */
     int64_t max_records;     /* INT64_MAX: no limit */
     double max_seconds;      /* 0: no limit */
 } hr_load_config;
