@@ -235,16 +235,17 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
     return HR_OK;
 }
 
-int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, const hr_work *work, bool *landed, hr_error *error)
+int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, const int64_t *next, int32_t count, bool *landed,
+                      hr_error *error)
 {
     hr_array arrays[3] = {{{0}, 0}};
-    int64_t *old = hr_calloc((size_t)work->lane_count + 1, sizeof(*old));
+    int64_t *old = hr_calloc((size_t)count + 1, sizeof(*old));
     PGresult *rows = NULL;
     int32_t known = 0, moved = 0, here = 0;
     int rc = old != NULL ? HR_OK : hr_error_nomem(error);
 
     /* All lanes this worker holds, not only those that moved: the generation of every one must stay in step. */
-    for (int32_t i = 0; i < work->lane_count && rc == HR_OK; i++) {
+    for (int32_t i = 0; i < count && rc == HR_OK; i++) {
         old[i] = holds[i].next;
         hr_array_text(&arrays[0], holds[i].topic);
         hr_array_int(&arrays[1], holds[i].partition);
@@ -257,16 +258,16 @@ int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, c
         rc = hr_pg_query(pg, HR_SQL_RESOLVE, 5, values, &rows, error);
     }
     if (rc == HR_OK) {
-        known = hr_ledger_read_holds(rows, holds, work->lane_count);
-        if (known != work->lane_count)
+        known = hr_ledger_read_holds(rows, holds, count);
+        if (known != count)
             rc = hr_error_set(error, HR_EFENCED, "another worker took job \"%s\" over while the connection was lost; this worker stops", config->job);
     }
-    for (int32_t i = 0; i < work->lane_count && rc == HR_OK; i++) {
-        if (work->next[i] == HR_OFFSET_UNKNOWN || work->next[i] == old[i])
+    for (int32_t i = 0; i < count && rc == HR_OK; i++) {
+        if (next[i] == HR_OFFSET_UNKNOWN || next[i] == old[i])
             continue;
         moved++;
-        here += holds[i].next == work->next[i];
-        if (holds[i].next != work->next[i] && holds[i].next != old[i])
+        here += holds[i].next == next[i];
+        if (holds[i].next != next[i] && holds[i].next != old[i])
             rc = hr_error_set(error, HR_EFENCED, "the offset of job \"%s\", %s partition %d, was changed by somebody else; this worker stops",
                               config->job, holds[i].topic, (int)holds[i].partition);
     }

@@ -314,7 +314,7 @@ static int hr_target_table(hr_pg *pg, const hr_load_config *config, hr_target *t
     if (target->partitioned && PQgetvalue(rows, 0, 4)[0] == 'r' && !PQgetisnull(rows, 0, 6) && !hr_is_true(rows, 0, 7))
         *column = hr_target_copy(target, rows, 0, 6);
     rc = target->schema_name && target->table_name && target->display ? HR_OK : hr_error_nomem(error);
-    if (rc == HR_OK && kind != 'r' && kind != 'p' && kind != 'f')
+    if (rc == HR_OK && kind != 'r' && kind != 'p')
         rc = hr_error_set(error, HR_ESCHEMA, "%s is not a table", target->display);
     if (rc == HR_OK && !hr_is_true(rows, 0, 9))
         rc = hr_error_set(error, HR_ESCHEMA, "role \"%s\" may not insert into %s: GRANT INSERT ON %s TO it", PQgetvalue(rows, 0, 10),

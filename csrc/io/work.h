@@ -27,7 +27,7 @@ typedef struct hr_work {
     int64_t records, bytes;    /* in the chunks */
     hr_target *target;         /* what the batch was decoded for; retained */
     hr_batch *batch;
-    const hr_record **row_record; /* the record of each row */
+    const hr_record **row_record; /* the record of each row; NULL once the server has refused the row */
     int64_t row_capacity;
     hr_reject *rejects;
     int64_t reject_count, reject_capacity;
@@ -47,7 +47,7 @@ int hr_work_add(hr_work *work, const hr_chunk *chunk, hr_error *error);
 int hr_work_decode(hr_work *work, hr_decoder *decoder, hr_error *error);
 /* Start over with another target: forget rows and rejects, decode every chunk again. */
 int hr_work_decode_again(hr_work *work, hr_target *target, hr_decoder *decoder, hr_error *error);
-/* Reject a row that only the server could refuse (after decoding; its batch row stays, the caller leaves it out). */
+/* Reject a row that only the server could refuse. Its batch row stays, without a record. */
 int hr_work_reject_row(hr_work *work, int64_t row, const hr_error *why, hr_error *error);
 /* Make it empty for the next batch of this target; gives the chunks back to their source. */
 int hr_work_reset(hr_work *work, hr_target *target, const hr_source_ops *ops, hr_source *source, hr_error *error);
