@@ -1,0 +1,1 @@
+"""The hook: Airflow connections as what Headrace understands."""

@@ -1,0 +1,1 @@
+"""Notifications: mails that carry the receipt."""

@@ -1,0 +1,1 @@
+"""Operators: load, refresh, replay, generate."""

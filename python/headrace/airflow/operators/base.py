@@ -1,0 +1,210 @@
+"""What all Headrace operators share: connections, error classes, the crash guard, the ways of a receipt."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from headrace.airflow import receipts
+from headrace.airflow.hooks.headrace import HeadraceHook
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+if TYPE_CHECKING:
+    from headrace.airflow.lineage import Dataset
+
+    from airflow.sdk import Context
+
+T = TypeVar("T")
+
+FAILED_RECEIPT = "failed_receipt"
+"""XCom key under which a try that failed leaves the receipt of what it had committed until then."""
+
+_PROGRESS_SECONDS = 15.0
+
+
+def guard_against_crashes() -> None:
+    """Let a crash in C end the task.
+
+    A task process inherits from DAG parsing a handler of SIGSEGV that is written in Python: after a crash
+    it never gets to run, the faulting instruction is tried again for ever, and the task stays ``running``.
+    Signals can only be set in the main thread; elsewhere (an operator called from a test's thread) nothing
+    is changed.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+
+
+def whole(name: str, value: Any) -> int | None:
+    """A whole number from what a template rendered: None, "", "None" and "null" mean "not given".
+
+    :raises AirflowFailException: when it is no whole number.
+    """
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none", "null")):
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError(value)
+        return int(value)
+    except (TypeError, ValueError):
+        raise AirflowFailException(f"{name} must be a whole number, not {value!r}") from None
+
+
+def without_nones(**settings: Any) -> dict[str, Any]:
+    """The settings that were given, so that Headrace's own defaults hold for the others."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+class HeadraceOperator(BaseOperator):
+    """Base of the Headrace operators; use those.
+
+    :param postgres_conn_id: connection of type ``postgres``: the database of the target
+    :param kafka_conn_id: connection of type ``kafka``; its extra holds librdkafka settings
+    :param kafka_config: librdkafka settings laid over those of the connection
+    """
+
+    template_fields: Sequence[str] = ("postgres_conn_id", "kafka_conn_id", "kafka_config")
+    template_fields_renderers = {"kafka_config": "json"}  # noqa: RUF012 - the form Airflow documents
+    ui_color = "#dbeafe"
+
+    def __init__(
+        self,
+        *,
+        postgres_conn_id: str = "postgres_default",
+        kafka_conn_id: str = "kafka_default",
+        kafka_config: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.postgres_conn_id = postgres_conn_id
+        self.kafka_conn_id = kafka_conn_id
+        self.kafka_config = kafka_config
+        self.receipt: dict[str, Any] | None = None
+        self._in_headrace = False
+        self._last_progress = 0.0
+
+    @cached_property
+    def hook(self) -> HeadraceHook:
+        """The hook on this task's connections."""
+        return HeadraceHook(
+            postgres_conn_id=self.postgres_conn_id,
+            kafka_conn_id=self.kafka_conn_id,
+            kafka_config=self.kafka_config,
+            application_name=f"headrace {self.dag_id}.{self.task_id}"[:63],
+        )
+
+    def call(self, context: Context, work: Callable[[], T]) -> T:
+        """Run ``work``, which calls into Headrace, and turn its errors into those that Airflow acts on.
+
+        Retriable errors become AirflowException (Airflow tries again), everything that trying again cannot
+        mend becomes AirflowFailException. What a failed run had committed is left under FAILED_RECEIPT.
+        """
+        guard_against_crashes()
+        from headrace import errors
+
+        self._in_headrace = True
+        try:
+            return work()
+        except errors.RetriableError as error:
+            self._leave_failed_receipt(context, error)
+            raise AirflowException(f"{error} (worth another try)") from error
+        except errors.HeadraceError as error:
+            self._leave_failed_receipt(context, error)
+            raise AirflowFailException(f"{error} (trying again would not help)") from error
+        except (TypeError, ValueError) as error:
+            raise AirflowFailException(f"These settings cannot be: {error}") from error
+        finally:
+            self._in_headrace = False
+
+    def finish(self, context: Context, receipt: Any) -> dict[str, Any]:
+        """Show a receipt in the log, count it in StatsD, add it to the asset events; return it for XCom.
+
+        :raises AirflowFailException: when the receipt does not balance.
+        """
+        plain = as_plain(receipt)
+        self.receipt = plain
+        self.log.info("Receipt %s\n%s", plain.get("run_id", ""), receipts.text(plain))
+        count_in_statsd(plain)
+        summary = {name: plain.get(name) for name in ("run_id", "job", "target", "seconds", *receipts.COUNTS)}
+        for outlet in self.outlets or []:
+            context["outlet_events"][outlet].extra = dict(summary)
+        if not receipts.balances(plain):
+            raise AirflowFailException(f"The receipt does not balance: {receipts.headline(plain)}")
+        return plain
+
+    def progress(self, done: Any) -> None:
+        """Log how far a load is, every quarter of a minute."""
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS_SECONDS:
+            self._last_progress = now
+            self.log.info("Progress: %s", done)
+
+    def on_kill(self) -> None:
+        """Cancel a running load: Headrace looks at signals many times a second and rolls back what is open.
+
+        Airflow calls this from its handler of SIGTERM, so the exception rises out of the C call itself.
+        """
+        if self._in_headrace:
+            self._in_headrace = False
+            raise AirflowException(
+                "Cancelled. The open transaction was rolled back; committed batches stay, and the next run "
+                "goes on behind them."
+            )
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Tell OpenLineage what was read and written, with the numbers of rows."""
+        from headrace.airflow import lineage
+
+        if self.receipt is None:
+            return None
+        return lineage.facets(self.receipt, self.lineage_inputs(), self.lineage_outputs())
+
+    def lineage_inputs(self) -> list[Dataset]:
+        """What the task reads, as OpenLineage names it."""
+        return []
+
+    def lineage_outputs(self) -> list[Dataset]:
+        """What the task writes, as OpenLineage names it."""
+        return []
+
+    def _leave_failed_receipt(self, context: Context, error: Exception) -> None:
+        """Show and keep the receipt that an error carries: some batches may have been committed before it."""
+        receipt = getattr(error, "receipt", None)
+        if receipt is None:
+            return
+        plain = as_plain(receipt)
+        self.log.info("Committed before the error: %s", receipts.text(plain))
+        count_in_statsd(plain)
+        context["ti"].xcom_push(key=FAILED_RECEIPT, value=plain)
+
+
+def as_plain(receipt: Any) -> dict[str, Any]:
+    """A receipt as a plain dict of JSON values, which is what XCom takes."""
+    plain: dict[str, Any] = json.loads(receipt.to_json())
+    return plain
+
+
+def count_in_statsd(receipt: Mapping[str, Any]) -> None:
+    """Count a receipt in the metrics of Airflow (StatsD or OpenTelemetry, as configured).
+
+    Counters ``headrace.<job>.read``, ``.loaded``, ``.rejected``, ``.skipped``, ``.bytes``; timer
+    ``headrace.<job>.duration``; gauges ``headrace.<job>.records_per_second`` and
+    ``headrace.<job>.rejected_per_million``.
+    """
+    from airflow.sdk.observability import stats
+
+    job = stats.normalize_name_for_stats(str(receipt.get("job") or "load"), log_warning=False)
+    tags = {"job": job, "target": str(receipt.get("target") or "")}
+    for name in receipts.COUNTS:
+        stats.incr(f"headrace.{job}.{name}", int(receipt.get(name) or 0), tags=tags)
+    stats.timing(f"headrace.{job}.duration", 1000 * float(receipt.get("seconds") or 0), tags=tags)
+    stats.gauge(f"headrace.{job}.records_per_second", round(receipts.rate(receipt), 1), tags=tags)
+    if int(receipt["read"]) > 0:
+        share = 1_000_000 * int(receipt["rejected"]) / int(receipt["read"])
+        stats.gauge(f"headrace.{job}.rejected_per_million", round(share, 1), tags=tags)

@@ -1,0 +1,1 @@
+"""Sensors: wait until there is something to load."""
