@@ -1,0 +1,75 @@
+# The verbs of a checkout; `make` alone lists them. Every step is done once and again only when what it was made from changed:
+# a file in build/stamps remembers it.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+STAMPS := build/stamps
+# PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
+PACKAGES := yes
+
+.PHONY: help setup build demo down status test test-quick bench lint lock clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/kafka ## install what is missing (Debian packages, .venv, Kafka's jars), 1 to 10 minutes the first time
+
+build: setup $(STAMPS)/editable ## compile the C extension into the checkout
+	@echo "build: compiling what changed, up to a minute the first time"
+	@$(PYTHON) setup.py --quiet build_ext --inplace
+
+demo: build ## start PostgreSQL, Kafka and Airflow, run the example on a million purchases, leave all running
+	@$(PYTHON) -m stack.demo
+
+down: ## stop every service that was started from this checkout; data is kept
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m stack down; else echo "down: nothing was ever started here"; fi
+
+status: $(STAMPS)/venv ## show what runs where
+	@$(PYTHON) -m stack status || true
+
+test: build $(STAMPS)/packages-tests ## run all tests, up to 30 minutes
+	@if [ -x tests/run ]; then tests/run; else $(PYTHON) -m pytest tests; fi
+
+test-quick: build ## run the tests that need no server, under a minute
+	@if [ -x tests/run ]; then tests/run quick; else $(PYTHON) -m pytest tests/python; fi
+
+bench: build ## measure against the peers, some minutes
+	@$(PYTHON) -m bench
+
+lint: $(STAMPS)/venv ## check style and types of the Python code
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m mypy --strict --explicit-package-bases stack
+
+lock: $(STAMPS)/venv ## pin the newest fitting versions anew after a change of requirements/*.in (UPGRADE=1: all to the newest)
+	@requirements/lock.sh
+
+clean: ## stop the services and remove everything that was made, their data too; .venv stays
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m stack wipe; fi
+	rm -rf build dist python/headrace/*.so python/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# -- steps ---------------------------------------------------------------------------------------------------------
+
+$(STAMPS)/packages: stack/setup.sh
+	@[ $(PACKAGES) = no ] || stack/setup.sh packages
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/packages-tests: stack/setup.sh
+	@[ $(PACKAGES) = no ] || stack/setup.sh packages tests
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/venv: stack/setup.sh requirements/bootstrap.txt requirements/dev.txt | $(STAMPS)/packages
+	@stack/setup.sh venv
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/kafka: stack/kafka/pom.xml stack/kafka/jars.sha256 | $(STAMPS)/packages $(STAMPS)/venv
+	@$(PYTHON) -m stack.kafka fetch
+	@mkdir -p $(@D) && touch $@
+
+# once: so that Python finds the package and Airflow the provider in the checkout
+$(STAMPS)/editable: pyproject.toml setup.py $(STAMPS)/venv
+	@echo "build: making the checkout importable, up to a minute"
+	@.venv/bin/uv pip install --quiet --python $(PYTHON) --no-build-isolation --no-deps --editable .
+	@mkdir -p $(@D) && touch $@
