@@ -1,0 +1,220 @@
+/* csrc/io/file_scan.c: questions about a whole file: its fingerprint, where it may be cut, its lines, its first record. */
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "io/file.h"
+
+#define HR_SCAN_BLOCK ((size_t)1 << 20)
+#define HR_SCAN_HEAD_LIMIT ((size_t)16 << 20)
+#define HR_SCAN_SHORTEST ((int64_t)1 << 20) /* a range is worth a connection of its own from here on */
+
+static bool hr_scan_cancelled(const int32_t *cancel)
+{
+    return cancel != NULL && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
+}
+
+/* A file being read from front to back, a block at a time. */
+typedef struct hr_scan {
+    hr_file *file;
+    uint8_t *block;
+    size_t n; /* bytes in block; 0 at the end */
+    const int32_t *cancel;
+} hr_scan;
+
+static int hr_scan_open(hr_scan *scan, const char *path, const int32_t *cancel, hr_error *error)
+{
+    memset(scan, 0, sizeof(*scan));
+    scan->cancel = cancel;
+    HR_RETURN_NOT_OK(hr_file_open(path, &scan->file, error));
+    scan->block = hr_malloc(HR_SCAN_BLOCK);
+    if (scan->block == NULL) {
+        hr_file_close(scan->file);
+        return hr_error_nomem(error);
+    }
+    return HR_OK;
+}
+
+static void hr_scan_close(hr_scan *scan)
+{
+    hr_file_close(scan->file);
+    hr_free(scan->block);
+}
+
+/* Read the next block. */
+static int hr_scan_next(hr_scan *scan, hr_error *error)
+{
+    if (hr_scan_cancelled(scan->cancel))
+        return hr_error_set(error, HR_ECANCELLED, "cancelled");
+    do
+        HR_RETURN_NOT_OK(hr_file_read(scan->file, scan->block, HR_SCAN_BLOCK, &scan->n, error));
+    while (scan->n == 0 && !hr_file_at_end(scan->file));
+    return HR_OK;
+}
+
+int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const int32_t *cancel, hr_error *error)
+{
+    static const char hex[] = "0123456789abcdef";
+    XXH3_state_t state;
+    XXH128_canonical_t canonical;
+    hr_scan scan;
+    int rc;
+
+    out[0] = '\0';
+    if (strcmp(path, "-") == 0)
+        return hr_error_set(error, HR_EUSAGE, "standard input has no fingerprint: it can be read only once");
+    HR_RETURN_NOT_OK(hr_scan_open(&scan, path, cancel, error));
+    rc = hr_file_as_stored(scan.file, error);
+    XXH3_128bits_reset(&state);
+    while (rc == HR_OK && (rc = hr_scan_next(&scan, error)) == HR_OK && scan.n > 0)
+        XXH3_128bits_update(&state, scan.block, scan.n);
+    hr_scan_close(&scan);
+    if (rc != HR_OK)
+        return rc;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&state));
+    for (size_t i = 0; i < sizeof(canonical.digest); i++) {
+        out[2 * i] = hex[canonical.digest[i] >> 4];
+        out[2 * i + 1] = hex[canonical.digest[i] & 15];
+    }
+    out[HR_FINGERPRINT_SIZE - 1] = '\0';
+    return HR_OK;
+}
+
+static int64_t hr_scan_count_newlines(const uint8_t *bytes, size_t n)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += bytes[i] == '\n';
+    return count;
+}
+
+int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const int32_t *cancel, hr_error *error)
+{
+    int64_t at = 0, count = 1;
+    hr_scan scan;
+    int rc;
+
+    *line = 0;
+    HR_RETURN_NOT_OK(hr_scan_open(&scan, path, cancel, error));
+    while ((rc = hr_scan_next(&scan, error)) == HR_OK && scan.n > 0 && at < offset) {
+        int64_t left = offset - at;
+        count += hr_scan_count_newlines(scan.block, (int64_t)scan.n < left ? scan.n : (size_t)left);
+        at += (int64_t)scan.n;
+    }
+    hr_scan_close(&scan);
+    HR_RETURN_NOT_OK(rc);
+    *line = count;
+    return HR_OK;
+}
+
+/* Whether `byte` occurs in the file. */
+static int hr_scan_find(hr_scan *scan, char byte, bool *found, hr_error *error)
+{
+    int rc;
+
+    *found = false;
+    while ((rc = hr_scan_next(scan, error)) == HR_OK && scan->n > 0 && !*found)
+        *found = memchr(scan->block, byte, scan->n) != NULL;
+    return rc;
+}
+
+/* The first record start at or after `target` (> 0): just after a line break. The file's size when there is none. */
+static int hr_scan_cut(hr_scan *scan, int64_t target, int64_t *cut, hr_error *error)
+{
+    int64_t at = target - 1;
+
+    HR_RETURN_NOT_OK(hr_file_seek(scan->file, at, error));
+    for (;;) {
+        const uint8_t *newline;
+        HR_RETURN_NOT_OK(hr_scan_next(scan, error));
+        newline = scan->n > 0 ? memchr(scan->block, '\n', scan->n) : NULL;
+        if (newline != NULL) {
+            *cut = at + (newline - scan->block) + 1;
+            return HR_OK;
+        }
+        if (scan->n == 0) {
+            *cut = hr_file_size(scan->file);
+            return HR_OK;
+        }
+        at += (int64_t)scan->n;
+    }
+}
+
+/* Cut the open plain file. */
+static int hr_scan_lanes(hr_scan *scan, int32_t want, hr_file_range *ranges, int32_t *n, hr_error *error)
+{
+    int64_t size = hr_file_size(scan->file), begin = 0, cut;
+
+    if (want > size / HR_SCAN_SHORTEST)
+        want = (int32_t)(size / HR_SCAN_SHORTEST);
+    for (int32_t i = 1; i < want; i++) {
+        int64_t target = size / want * i;
+        if (target <= begin)
+            continue;
+        HR_RETURN_NOT_OK(hr_scan_cut(scan, target, &cut, error));
+        if (cut <= begin || cut >= size)
+            continue;
+        ranges[*n] = (hr_file_range){begin, cut};
+        (*n)++;
+        begin = cut;
+    }
+    ranges[*n] = (hr_file_range){begin, size};
+    (*n)++;
+    return HR_OK;
+}
+
+int hr_file_lanes(const char *path, const hr_format *format, const hr_decode_options *options, int32_t want, hr_file_range *ranges,
+                  int32_t *n, const int32_t *cancel, hr_error *error)
+{
+    bool quoted = false;
+    hr_scan scan;
+    int rc = HR_OK;
+
+    ranges[0] = (hr_file_range){0, INT64_MAX};
+    *n = 1;
+    if (strcmp(path, "-") == 0)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_scan_open(&scan, path, cancel, error));
+    if (hr_file_seekable(scan.file)) {
+        if (want > 1 && strcmp(format->name, "json") != 0)
+            rc = hr_scan_find(&scan, options != NULL && options->quote != '\0' ? options->quote : '"', &quoted, error);
+        *n = 0;
+        if (rc == HR_OK)
+            rc = hr_scan_lanes(&scan, quoted ? 1 : want, ranges, n, error);
+    }
+    hr_scan_close(&scan);
+    return rc;
+}
+
+int hr_file_head(const char *path, const hr_format *format, const hr_decode_options *options, hr_buffer *out, hr_error *error)
+{
+    static const hr_decode_options none;
+    hr_buffer bytes = {0};
+    size_t body = 0, length = 0, bom;
+    hr_scan scan;
+    int rc;
+
+    HR_RETURN_NOT_OK(hr_scan_open(&scan, path, NULL, error));
+    while ((rc = hr_scan_next(&scan, error)) == HR_OK) {
+        rc = hr_buffer_append(&bytes, scan.block, scan.n, error);
+        if (rc != HR_OK || bytes.size == 0)
+            break;
+        length = format->frame(options != NULL ? options : &none, (const char *)bytes.data, bytes.size, scan.n == 0, &body);
+        if (length > 0 || scan.n == 0)
+            break;
+        if (bytes.size > HR_SCAN_HEAD_LIMIT) {
+            rc = hr_error_data(error, HR_REASON_RANGE, NULL, 0, "%s: the first record has no end within %zu bytes: is this the right format?",
+                               path, bytes.size);
+            break;
+        }
+    }
+    if (rc == HR_OK && length > 0) {
+        bom = body >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+        rc = hr_buffer_append(out, bytes.data + bom, body - bom, error);
+    }
+    hr_scan_close(&scan);
+    hr_buffer_free(&bytes);
+    return rc;
+}
