@@ -199,6 +199,8 @@ static int hr_scan_time(hr_datetime_text *text, hr_datetime *out, bool *basic)
     if (has_second && hr_text_is(text, '.')) {
         text->p++;
         digits = hr_text_digits(text);
+        if (digits == 0)
+            return hr_text_invalid(text);
         fraction = hr_fraction_micros(text->p, digits);
         text->p += digits;
     }
@@ -211,16 +213,20 @@ static int hr_scan_time(hr_datetime_text *text, hr_datetime *out, bool *basic)
     return HR_OK;
 }
 
-/* Z, UTC, or a sign and digits. Nothing at all is fine too. */
-static int hr_scan_zone(hr_datetime_text *text, bool basic, hr_datetime *out)
+typedef enum hr_hyphen { HR_HYPHEN_FINE, HR_HYPHEN_WITHOUT_COLON, HR_HYPHEN_BAD } hr_hyphen;
+
+/* Z, UTC, or a sign and digits. Nothing at all is fine too. `hyphen` says whether a minus may follow without a space: the server takes
+ * it for part of a date otherwise. */
+static int hr_scan_zone(hr_datetime_text *text, hr_hyphen hyphen, hr_datetime *out)
 {
     const char *start = text->p;
     int32_t hours, minutes = 0, seconds = 0;
-    bool west, adjacent = true;
+    bool west;
     size_t digits;
 
     hr_text_skip_spaces(text);
-    adjacent = text->p == start;
+    if (text->p != start)
+        hyphen = HR_HYPHEN_FINE;
     if (text->p == text->end) {
         text->p = start;
         return HR_OK;
@@ -246,6 +252,8 @@ static int hr_scan_zone(hr_datetime_text *text, bool basic, hr_datetime *out)
                              hr_utf8_excerpt(excerpt, text->p, (size_t)(text->end - text->p)));
     }
     west = *text->p++ == '-';
+    if (west && hyphen == HR_HYPHEN_BAD)
+        return hr_text_invalid(text);
     digits = hr_text_digits(text);
     if (digits == 4) {
         hours = hr_text_take(text, 2);
@@ -254,7 +262,7 @@ static int hr_scan_zone(hr_datetime_text *text, bool basic, hr_datetime *out)
         if (!hr_text_field(text, &hours))
             return hr_text_invalid(text);
         if (hr_text_is(text, ':')) {
-            if ((basic && west && adjacent) || !hr_text_next_field(text, ':', &minutes))
+            if ((west && hyphen == HR_HYPHEN_WITHOUT_COLON) || !hr_text_next_field(text, ':', &minutes))
                 return hr_text_invalid(text);
             if (hr_text_is(text, ':') && !hr_text_next_field(text, ':', &seconds))
                 return hr_text_invalid(text);
@@ -317,11 +325,36 @@ static int hr_scan_era(hr_datetime_text *text, hr_datetime *out)
     return HR_OK;
 }
 
+/* A time with a date before it: the server reads it into a time column only in the one form 2026-11-21 10:00. */
+static bool hr_time_has_date(const hr_datetime_text *text)
+{
+    size_t digits = hr_text_digits(text);
+
+    return digits >= 4 && text->n > digits + 5 && text->p[digits] == '-' && memchr(text->p, ' ', text->n) != NULL;
+}
+
+/* A date is to be read, then perhaps a time. *more tells that a time follows, and p is at it. */
+static int hr_scan_date_and_join(hr_datetime_text *text, hr_datetime *out, bool *more)
+{
+    const char *before;
+
+    HR_RETURN_NOT_OK(hr_scan_date(text, hr_text_digits(text), out));
+    before = text->p;
+    if (text->p < text->end && hr_to_lower(*text->p) == 't' && text->type->kind != HR_TIME)
+        text->p++;
+    else
+        hr_text_skip_spaces(text);
+    *more = text->p > before && text->p < text->end && hr_is_digit(*text->p);
+    if (!*more)
+        text->p = before;
+    return HR_OK;
+}
+
 int hr_datetime_scan(const hr_type *type, const char *s, size_t n, hr_datetime *out, hr_error *error)
 {
     hr_datetime_text text = {s, s + n, type, s, n, error};
-    bool done, basic = false;
-    size_t digits;
+    bool done, basic = false, more = true, marked = false;
+    hr_hyphen hyphen = HR_HYPHEN_FINE;
 
     memset(out, 0, sizeof(*out));
     hr_trim(&text.p, &n);
@@ -333,26 +366,23 @@ int hr_datetime_scan(const hr_type *type, const char *s, size_t n, hr_datetime *
     HR_RETURN_NOT_OK(hr_scan_word(&text, out, &done));
     if (done)
         return HR_OK;
-    if (type->kind == HR_TIME && hr_to_lower(*text.p) == 't')
+    if (type->kind == HR_TIME && hr_to_lower(*text.p) == 't') {
+        marked = true;
         text.p++;
-    digits = hr_text_digits(&text);
-    if (type->kind != HR_TIME || digits >= 8 || (digits >= 4 && text.p + digits < text.end && text.p[digits] == '-' && n > digits + 5)) {
-        const char *before;
-        HR_RETURN_NOT_OK(hr_scan_date(&text, digits, out));
-        before = text.p;
-        if (text.p < text.end && hr_to_lower(*text.p) == 't')
-            text.p++;
-        else
-            hr_text_skip_spaces(&text);
-        if (text.p == before || text.p == text.end || !hr_is_digit(*text.p)) {
-            text.p = before;
-            if (type->kind == HR_TIME)
-                return hr_text_invalid(&text);
-            return hr_scan_era(&text, out);
-        }
+    } else if (type->kind != HR_TIME || hr_time_has_date(&text)) {
+        HR_RETURN_NOT_OK(hr_scan_date_and_join(&text, out, &more));
+        if (!more && type->kind == HR_TIME)
+            return hr_text_invalid(&text);
     }
-    HR_RETURN_NOT_OK(hr_scan_time(&text, out, &basic));
-    HR_RETURN_NOT_OK(hr_scan_zone(&text, basic, out));
+    if (more) {
+        HR_RETURN_NOT_OK(hr_scan_time(&text, out, &basic));
+        if (basic && type->kind == HR_TIME && out->has_date)
+            return hr_text_invalid(&text);
+        hyphen = !basic ? HR_HYPHEN_FINE : marked ? HR_HYPHEN_BAD : HR_HYPHEN_WITHOUT_COLON;
+    } else {
+        hyphen = HR_HYPHEN_BAD;
+    }
+    HR_RETURN_NOT_OK(hr_scan_zone(&text, hyphen, out));
     return hr_scan_era(&text, out);
 }
 

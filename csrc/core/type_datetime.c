@@ -18,8 +18,8 @@ static int hr_date_range(const hr_type *type, const char *s, size_t n, hr_error 
 {
     char excerpt[HR_EXCERPT_SIZE];
 
-    return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range%s%s: it goes from 4713 BC to 5874897 AD", hr_type_label(type),
-                         n ? " " : "", n ? hr_utf8_excerpt(excerpt, s, n) : "");
+    return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range%s%s%s: it goes from 4713 BC to 5874897 AD", hr_type_label(type),
+                         n ? " \"" : "", n ? hr_utf8_excerpt(excerpt, s, n) : "", n ? "\"" : "");
 }
 
 static int hr_timestamp_range(const hr_type *type, const char *s, size_t n, hr_error *error)
@@ -27,8 +27,8 @@ static int hr_timestamp_range(const hr_type *type, const char *s, size_t n, hr_e
     char excerpt[HR_EXCERPT_SIZE];
 
     return hr_error_data(error, HR_REASON_RANGE, s, n,
-                         "%s out of range%s%s: Headrace goes from 4713 BC to 294247-01-10 04:00:54 (64 bits of microseconds since 1970)",
-                         hr_type_label(type), n ? " " : "", n ? hr_utf8_excerpt(excerpt, s, n) : "");
+                         "%s out of range%s%s%s: Headrace goes from 4713 BC to 294247-01-10 04:00:54 (64 bits of microseconds since 1970)",
+                         hr_type_label(type), n ? " \"" : "", n ? hr_utf8_excerpt(excerpt, s, n) : "", n ? "\"" : "");
 }
 
 /* ---- the fast way in ---- */
@@ -144,6 +144,8 @@ static inline bool hr_fast_tail(const char *s, size_t n, int64_t *fraction, int3
             n -= 7;
         } else {
             uint32_t value = 0, scale = 1000000;
+            if (n == 1 || !hr_is_digit(s[1]))
+                return false;
             for (s++, n--; n > 0 && hr_is_digit(*s) && scale > 1; s++, n--) {
                 value = value * 10 + (uint32_t)(*s - '0');
                 scale /= 10;
