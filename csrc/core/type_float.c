@@ -8,8 +8,9 @@ static int hr_float_out_of_range(const hr_type *type, const char *s, size_t n, h
 {
     char excerpt[HR_EXCERPT_SIZE];
 
-    return hr_error_data(error, HR_REASON_RANGE, s, n, "value %s is out of range for %s: its size must be between %s", hr_utf8_excerpt(excerpt, s, n),
-                         hr_type_label(type), type->kind == HR_FLOAT4 ? "1e-45 and 3.4e+38" : "5e-324 and 1.7e+308");
+    return hr_error_data(error, HR_REASON_RANGE, s, n, "value %s is out of range for %s: its size must be between %s",
+                         hr_utf8_excerpt(excerpt, s, n), hr_type_label(type),
+                         type->kind == HR_FLOAT4 ? "1e-45 and 3.4e+38" : "5e-324 and 1.7e+308");
 }
 
 static int hr_float8_parse_value(const hr_type *type, hr_token token, const char *s, size_t n, hr_column *out, hr_error *error)
@@ -39,8 +40,13 @@ static int hr_float4_parse_value(const hr_type *type, hr_token token, const char
 
         value = (float)wide; /* C rounds once, to nearest even; what overflows becomes infinite */
         if ((isinf(value) && !isinf(wide)) || (value == 0 && wide != 0)) {
-            hr_error_data(error, HR_REASON_RANGE, NULL, 0, "value %g is out of range for %s: its size must be between 1e-45 and 3.4e+38", wide,
-                          hr_type_label(type));
+            char text[HR_FLOAT_TEXT];
+
+            hr_float_out_of_range(type, text, hr_float8_print(text, wide), error);
+            if (error != NULL) {
+                error->value = NULL; /* not a pointer to our stack */
+                error->value_len = 0;
+            }
             return HR_EDATA;
         }
         return hr_column_append_float(out, value, error);
