@@ -8,19 +8,21 @@
 #include "json_scan.h"
 #include "utf8.h"
 
-#define HR_JSON_LEARNED 64     /* unknown keys remembered, per node */
-#define HR_JSON_LEARNED_SIZE 64 /* longer ones are not */
+#define HR_JSON_LEARNED 64  /* unknown keys remembered, per node */
+#define HR_JSON_NEVER 0x10000u /* spelling_bits that no 16 bytes can have */
+#define HR_JSON_SPELLING 96 /* bytes of a key with the white space around it; longer ones are always looked up */
 
 typedef struct hr_json_node hr_json_node;
 typedef struct hr_json_key hr_json_key;
 
 struct hr_json_key {
-    uint8_t head[16], mask[16]; /* the first 16 bytes of `quoted`, and which of them count */
-    const char *quoted;         /* the key between its quotes, as it stands in a record */
-    uint32_t quoted_len;        /* 0 when it cannot be written without escapes: then it is never predicted */
-    uint32_t hash;
-    hr_json_key *next[2];       /* what followed last, and before that; NULL: nothing known */
+    /* How the last record spelled it: all bytes from the one after '{' or ',' to the first one of the value, such as ` "city": `. */
+    char spelling[HR_JSON_SPELLING];
+    uint32_t spelling_len;
+    uint32_t spelling_bits;     /* a bit for each of its first 16 bytes; HR_JSON_NEVER when not spelled yet */
+    hr_json_key *next[2];       /* what followed last, and before that */
     int32_t column;             /* the first column that takes the value as a whole, or -1 */
+    uint32_t hash;
     bool twins;                 /* more columns take it: hr_json.twin */
     bool known;                 /* a column or a path names it */
     hr_json_node *child;        /* paths lead through it, or NULL */
@@ -31,7 +33,7 @@ struct hr_json_key {
 
 struct hr_json_node {
     hr_json_key start;    /* not a key: its `next` is the first key of an object */
-    hr_json_key other;    /* stands for unknown keys that are not remembered */
+    hr_json_key other;    /* stands for unknown keys that are not remembered; as a prediction it never comes true */
     hr_json_key *first, *last;
     int32_t count;        /* keys in the list */
     int32_t learned;      /* unknown keys remembered */
@@ -71,28 +73,26 @@ static uint32_t hr_json_hash(const char *s, size_t n)
     return (uint32_t)(hash ^ (hash >> 32));
 }
 
-/* Fill in a key called name[0..n) (copied into the arena). */
-static int hr_json_key_init(hr_json *json, hr_json_key *key, const char *name, size_t n, hr_error *error)
+/* Remember how the key is written: text[0..n), n <= HR_JSON_SPELLING. */
+static void hr_json_spell(hr_json_key *key, const char *text, size_t n)
 {
-    char *quoted = hr_arena_alloc(&json->arena, n + 3);
+    memcpy(key->spelling, text, n);
+    key->spelling_len = (uint32_t)n;
+    key->spelling_bits = n >= 16 ? 0xffffu : (1u << n) - 1;
+}
 
+/* Fill in a key called name[0..n) (copied into the arena), not spelled yet: it is recognised by its name only. */
+static int hr_json_key_init(hr_json *json, hr_json_node *node, hr_json_key *key, const char *name, size_t n, hr_error *error)
+{
     memset(key, 0, sizeof(*key));
-    if (quoted == NULL)
+    key->name = hr_arena_copy(&json->arena, name, n);
+    if (key->name == NULL)
         return hr_error_nomem(error);
-    quoted[0] = '"';
-    memcpy(quoted + 1, name, n);
-    quoted[n + 1] = '"';
-    quoted[n + 2] = '\0';
-    key->quoted = quoted;
-    key->name = quoted + 1;
     key->name_len = n;
     key->column = -1;
     key->hash = hr_json_hash(name, n);
-    if (n <= UINT32_MAX - 2 && hr_json_find_special(key->name, key->name, key->name + n) == key->name + n) {
-        key->quoted_len = (uint32_t)n + 2;
-        memcpy(key->head, quoted, n + 2 < 16 ? n + 2 : 16);
-        memset(key->mask, 0xff, n + 2 < 16 ? n + 2 : 16);
-    }
+    key->spelling_bits = HR_JSON_NEVER;
+    key->next[0] = key->next[1] = &node->other;
     return HR_OK;
 }
 
@@ -104,6 +104,8 @@ static hr_json_node *hr_json_node_new(hr_json *json)
         return NULL;
     memset(node, 0, sizeof(*node));
     node->start.column = node->other.column = -1;
+    node->other.spelling_bits = HR_JSON_NEVER;
+    node->start.next[0] = node->start.next[1] = node->other.next[0] = node->other.next[1] = &node->other;
     return node;
 }
 
@@ -116,7 +118,7 @@ static hr_json_key *hr_json_node_key(hr_json *json, hr_json_node *node, const ch
         if (key->name_len == n && memcmp(key->name, name, n) == 0)
             return key;
     key = hr_arena_alloc(&json->arena, sizeof(*key));
-    if (key == NULL || hr_json_key_init(json, key, name, n, NULL) != HR_OK)
+    if (key == NULL || hr_json_key_init(json, node, key, name, n, NULL) != HR_OK)
         return NULL;
     key->known = true;
     if (node->last != NULL)
@@ -186,6 +188,22 @@ static void hr_json_list_below(const hr_json *json, const hr_json_node *node, in
     }
 }
 
+/* Expect the key as most writers spell it. False when it is too long, or needs escapes. */
+static bool hr_json_spell_compact(hr_json_key *key)
+{
+    char text[HR_JSON_SPELLING];
+    size_t n = key->name_len;
+
+    if (n + 3 > sizeof(text) || hr_json_find_special(key->name, key->name, key->name + n) != key->name + n)
+        return false;
+    text[0] = '"';
+    memcpy(text + 1, key->name, n);
+    text[n + 1] = '"';
+    text[n + 2] = ':';
+    hr_json_spell(key, text, n + 3);
+    return true;
+}
+
 /* Once the tree stands: tables, first predictions (the schema's order) and lists of columns. As deep as a path: 32 at most. */
 static int hr_json_finish_node(hr_json *json, hr_json_node *node, hr_error *error)
 {
@@ -205,7 +223,7 @@ static int hr_json_finish_node(hr_json *json, hr_json_node *node, hr_error *erro
     hr_json_list_below(json, node, node->below, &node->below_count);
     for (hr_json_key *key = node->first; key != NULL; key = key->sibling) {
         hr_json_insert(node, key);
-        if (key->quoted_len > 0) {
+        if (hr_json_spell_compact(key)) {
             previous->next[0] = key;
             previous = key;
         }
@@ -269,23 +287,39 @@ static const char *hr_json_nomem(hr_json *json)
     return NULL;
 }
 
-/* Whether the key stands at p. */
+/* A bit for each of the 16 bytes that are the same at a and b. */
+static inline unsigned hr_json_same16(const char *a, const char *b)
+{
+#if defined(__SSE2__)
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+                                                      _mm_loadu_si128((const __m128i *)(const void *)b)));
+#elif HR_JSON_MASK16
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    uint64_t x = hr_json_load8(a) ^ hr_json_load8(b), y = hr_json_load8(a + 8) ^ hr_json_load8(b + 8);
+
+    x = ~(((x & low) + low) | x | low) >> 7;
+    y = ~(((y & low) + low) | y | low) >> 7;
+    return (unsigned)(x * UINT64_C(0x0102040810204080) >> 56) | (unsigned)(y * UINT64_C(0x0102040810204080) >> 56) << 8;
+#else
+    unsigned same = 0;
+
+    for (unsigned i = 0; i < 16; i++)
+        same |= (unsigned)(a[i] == b[i]) << i;
+    return same;
+#endif
+}
+
+/* Whether the key, spelled as last time, stands at p. */
 static inline bool hr_json_key_is(const hr_json_key *key, const char *p, const char *end)
 {
-    if (key == NULL)
-        return false;
     if (HR_LIKELY(end - p >= 16)) {
-        uint64_t head[2], mask[2];
-
-        memcpy(head, key->head, 16);
-        memcpy(mask, key->mask, 16);
-        if ((((hr_json_load8(p) ^ head[0]) & mask[0]) | ((hr_json_load8(p + 8) ^ head[1]) & mask[1])) != 0)
+        if ((hr_json_same16(p, key->spelling) & key->spelling_bits) != key->spelling_bits)
             return false;
-        if (HR_LIKELY(key->quoted_len <= 16))
+        if (HR_LIKELY(key->spelling_len <= 16))
             return true;
-        return end - p >= key->quoted_len && memcmp(p + 16, key->quoted + 16, key->quoted_len - 16) == 0;
+        return end - p >= key->spelling_len && memcmp(p + 16, key->spelling + 16, key->spelling_len - 16) == 0;
     }
-    return end - p >= key->quoted_len && memcmp(p, key->quoted, key->quoted_len) == 0;
+    return key->spelling_len > 0 && end - p >= key->spelling_len && memcmp(p, key->spelling, key->spelling_len) == 0;
 }
 
 static hr_json_key *hr_json_lookup(const hr_json_node *node, const char *name, size_t n)
@@ -305,31 +339,33 @@ static hr_json_key *hr_json_learn(hr_json *json, hr_json_node *node, const char 
 {
     hr_json_key *key;
 
-    if (node->learned == HR_JSON_LEARNED || n > HR_JSON_LEARNED_SIZE)
+    if (node->learned == HR_JSON_LEARNED || n > HR_JSON_SPELLING)
         return &node->other;
     key = hr_arena_alloc(&json->arena, sizeof(*key));
-    if (key == NULL || hr_json_key_init(json, key, name, n, NULL) != HR_OK)
+    if (key == NULL || hr_json_key_init(json, node, key, name, n, NULL) != HR_OK)
         return &node->other;
     hr_json_insert(node, key);
     node->learned++;
     return key;
 }
 
-/* The way for a key that was not predicted. Returns the byte after its closing quote, and the key. */
-static const char *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_mode mode, hr_json_key *previous, const char *p,
-                                    hr_json_key **out)
+/* The key of an object's member by its name, from the opening quote at p on. *after is then the byte after its closing quote. NULL when
+ * the walk must end. */
+static hr_json_key *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, const char **after)
 {
-    const char *name = p + 1, *after;
+    const char *name = p + 1;
     size_t n;
     bool escaped = false;
     hr_json_key *key;
 
-    if (p >= json->scan.end || *p != '"')
-        return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key in double quotes is expected");
-    after = hr_json_skip_string(&json->scan, name, &escaped);
-    if (after == NULL)
+    if (p >= json->scan.end || *p != '"') {
+        hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key in double quotes is expected");
         return NULL;
-    n = (size_t)(after - 1 - name);
+    }
+    *after = hr_json_skip_string(&json->scan, name, &escaped);
+    if (*after == NULL)
+        return NULL;
+    n = (size_t)(*after - 1 - name);
     if (escaped) {
         json->name.size = 0;
         json->rc = hr_json_unescape(name, n, true, &json->name, json->scan.error);
@@ -349,49 +385,90 @@ static const char *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_m
     }
     if (key == NULL)
         key = escaped ? &node->other : hr_json_learn(json, node, name, n);
-    if (key->quoted_len > 0 && previous->next[0] != key) {
-        previous->next[1] = previous->next[0];
-        previous->next[0] = key;
-    }
-    *out = key;
-    return after;
+    return key;
 }
 
-/* The commonest numbers without a call: up to 7 digits, then at most a point and 7 more. */
+/* The way for a key that was not predicted. text is the byte after '{' or ','. Returns the first byte of the value, and the key. */
+static const char *hr_json_read_key(hr_json *json, hr_json_node *node, hr_json_mode mode, hr_json_key *previous, const char *text,
+                                    hr_json_key **out)
+{
+    const char *end = json->scan.end, *p;
+    hr_json_key *key = hr_json_find_key(json, node, mode, hr_json_skip_space(text, end), &p);
+
+    if (key == NULL)
+        return NULL;
+    p = hr_json_skip_space(p, end);
+    if (p >= end || *p != ':')
+        return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key must be followed by ':'");
+    p = hr_json_skip_space(p + 1, end);
+    if (key != &node->other && p - text <= HR_JSON_SPELLING) {
+        hr_json_spell(key, text, (size_t)(p - text));
+        if (previous->next[0] != key) {
+            previous->next[1] = previous->next[0];
+            previous->next[0] = key;
+        }
+    }
+    *out = key;
+    return p;
+}
+
+/* The commonest numbers without a call: digits, at most a point and digits, 15 bytes in all. Any other is read from its start. */
 static inline const char *hr_json_skip_number(const hr_json_scan *scan, const char *p)
 {
-#if HR_JSON_SWAR
+#if HR_JSON_MASK16
     const char *digits = p + (*p == '-');
 
-    if (HR_LIKELY(scan->end - digits >= 8)) {
-        unsigned n = hr_json_digits8(hr_json_load8(digits));
-        const char *after = digits + n;
+    if (HR_LIKELY(scan->end - digits >= 16)) {
+        unsigned others = hr_json_nondigits16(digits);
+        unsigned n = (unsigned)__builtin_ctz(others | 0x10000u);
 
-        if (HR_LIKELY(n > 0 && n < 8 && (*digits != '0' || n == 1))) {
-            if (*after != '.' && *after != 'e' && *after != 'E')
-                return after;
-            if (*after == '.' && scan->end - after >= 9) {
-                unsigned m = hr_json_digits8(hr_json_load8(after + 1));
-                if (m > 0 && m < 8 && (after[m + 1] | 0x20) != 'e')
-                    return after + 1 + m;
+        if (HR_LIKELY(n > 0 && n < 16 && (*digits != '0' || n == 1))) {
+            if (digits[n] == '.') {
+                unsigned point = n;
+                others &= others - 1;
+                n = (unsigned)__builtin_ctz(others | 0x10000u);
+                if (n == 16 || n == point + 1)
+                    return hr_json_skip_number_slow(scan, p);
             }
+            if (HR_LIKELY((digits[n] | 0x20) != 'e'))
+                return digits + n;
         }
     }
 #endif
     return hr_json_skip_number_slow(scan, p);
 }
 
-static bool hr_json_rest_append(hr_json *json, const char *text, size_t n)
+/* Add a member's text [member, end) to the object for $rest, whose last byte tells whether a comma is due. */
+static bool hr_json_rest_append(hr_json *json, const char *member, const char *end)
 {
     hr_buffer *rest = json->rest;
+    size_t n;
 
+    member = hr_json_skip_space(member, end);
+    n = (size_t)(end - member);
     if (hr_buffer_reserve(rest, n + 1, NULL) != HR_OK)
         return false;
     if (rest->data[rest->size - 1] != '{')
         rest->data[rest->size++] = ',';
-    memcpy(rest->data + rest->size, text, n);
+    memcpy(rest->data + rest->size, member, n);
     rest->size += n;
     return true;
+}
+
+/* The value [value, end) is what the column takes, and its twins. */
+static inline void hr_json_store(const hr_json *json, int32_t column, bool twins, hr_field *fields, const char *value, const char *end,
+                                 hr_token token, bool escaped)
+{
+    size_t quotes = token == HR_TOKEN_STRING;
+    hr_field *field = &fields[column];
+
+    field->data = value + quotes;
+    field->len = (uint32_t)((size_t)(end - value) - 2 * quotes);
+    field->token = (uint8_t)token;
+    field->flags = escaped ? HR_FIELD_ESCAPED : 0;
+    if (HR_UNLIKELY(twins))
+        for (int32_t twin = json->twin[column]; twin >= 0; twin = json->twin[twin])
+            fields[twin] = *field;
 }
 
 /* The key's value is no object, or a new one under a key seen before: what the paths through it found is void. */
@@ -415,7 +492,7 @@ static const char *hr_json_walk_child(hr_json *json, hr_json_key *key, hr_json_m
     if (key->column >= 0) /* taken as a whole as well: nothing in it is unknown */
         mode = (hr_json_mode){false, false};
     if (mode.rest) {
-        if (!hr_json_rest_append(json, member, (size_t)(p + 1 - member)))
+        if (!hr_json_rest_append(json, member, p + 1))
             return hr_json_nomem(json);
     }
     hr_json_void_below(key->child, fields, HR_TOKEN_ABSENT, NULL, 0);
@@ -431,37 +508,32 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
 {
     const char *const end = json->scan.end;
     hr_json_key *previous = &node->start;
+    const char *value;
 
-    p = hr_json_skip_space(p + 1, end);
-    if (p < end && *p == '}')
-        return p + 1;
-    for (;;) {
-        const char *member = p, *value;
+    value = hr_json_skip_space(++p, end);
+    if (value < end && *value == '}')
+        return value + 1;
+    for (;; p++) {
+        const char *member = p;
         hr_json_key *key = previous->next[0];
-        hr_field field;
         bool escaped = false, kept = false;
         hr_token token;
 
         if (HR_LIKELY(hr_json_key_is(key, p, end))) {
-            p += key->quoted_len;
+            p += key->spelling_len;
         } else if (hr_json_key_is(previous->next[1], p, end)) {
             key = previous->next[1];
-            p += key->quoted_len;
+            p += key->spelling_len;
         } else {
-            p = hr_json_find_key(json, node, mode, previous, p, &key);
+            p = hr_json_read_key(json, node, mode, previous, p, &key);
             if (p == NULL)
                 return NULL;
         }
         previous = key;
-        if (HR_UNLIKELY(p >= end || *p != ':')) {
-            p = hr_json_skip_space(p, end);
-            if (p >= end || *p != ':')
-                return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key must be followed by ':'");
-        }
-        p = hr_json_skip_space(p + 1, end);
+
+read_value:
         if (HR_UNLIKELY(p >= end))
             return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a value is expected");
-
         value = p;
         if (*p == '"') {
             token = HR_TOKEN_STRING;
@@ -473,34 +545,27 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
             token = HR_TOKEN_OBJECT;
             kept = true;
             p = hr_json_walk_child(json, key, mode, member, p, fields, depth + 1);
+        } else if (hr_json_skip_space(p, end) > p) { /* more white space than last time */
+            p = hr_json_skip_space(p, end);
+            goto read_value;
         } else {
             p = hr_json_skip_value(&json->scan, p, depth + 1, &token, &escaped);
         }
         if (HR_UNLIKELY(p == NULL))
             return NULL;
 
-        if (key->column >= 0) {
-            size_t quotes = token == HR_TOKEN_STRING;
-
-            field.data = value + quotes;
-            field.len = (uint32_t)((size_t)(p - value) - 2 * quotes);
-            field.token = (uint8_t)token;
-            field.flags = escaped ? HR_FIELD_ESCAPED : 0;
-            fields[key->column] = field;
-            if (HR_UNLIKELY(key->twins))
-                for (int32_t column = json->twin[key->column]; column >= 0; column = json->twin[column])
-                    fields[column] = field;
-        } else if (mode.rest && !kept && !hr_json_rest_append(json, member, (size_t)(p - member))) {
+        if (key->column >= 0)
+            hr_json_store(json, key->column, key->twins, fields, value, p, token, escaped);
+        else if (mode.rest && !kept && !hr_json_rest_append(json, member, p))
             return hr_json_nomem(json);
-        }
         if (HR_UNLIKELY(key->child != NULL && token != HR_TOKEN_OBJECT))
             hr_json_void_below(key->child, fields, token == HR_TOKEN_NULL ? HR_TOKEN_NULL : HR_TOKEN_ABSENT, value, (size_t)(p - value));
 
-        p = hr_json_skip_space(p, end);
-        if (HR_LIKELY(p < end && *p == ',')) {
-            p = hr_json_skip_space(p + 1, end);
+        if (HR_LIKELY(p < end && *p == ','))
             continue;
-        }
+        p = hr_json_skip_space(p, end);
+        if (p < end && *p == ',')
+            continue;
         if (p < end && *p == '}')
             return p + 1;
         return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "',' or '}' is expected");

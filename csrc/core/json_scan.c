@@ -104,12 +104,11 @@ const char *hr_json_skip_string_slow(const hr_json_scan *scan, const char *p, bo
 
 static const char *hr_json_skip_digits(const char *p, const char *end)
 {
-#if HR_JSON_SWAR
-    while (end - p >= 8) {
-        unsigned n = hr_json_digits8(hr_json_load8(p));
-        p += n;
-        if (n < 8)
-            return p;
+#if HR_JSON_MASK16
+    for (; end - p >= 16; p += 16) {
+        unsigned others = hr_json_nondigits16(p);
+        if (others != 0)
+            return p + __builtin_ctz(others);
     }
 #endif
     while (p < end && *p >= '0' && *p <= '9')

@@ -64,15 +64,28 @@ static inline uint64_t hr_json_load8(const char *p)
     return word;
 }
 
-/* How many of the 8 bytes, from the first on, are decimal digits. Little-endian words only. */
-static inline unsigned hr_json_digits8(uint64_t word)
+#if HR_JSON_SWAR || defined(__SSE2__)
+#define HR_JSON_MASK16 1
+/* Which of the 16 bytes at p are no decimal digits: bit i for byte i. */
+static inline unsigned hr_json_nondigits16(const char *p)
 {
-    /* A digit is 0x3? and stays 0x3? after adding 6. Carries can only come from a byte that is no digit, so the lowest mark is right. */
-    uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0), three = UINT64_C(0x3030303030303030), six = UINT64_C(0x0606060606060606);
-    uint64_t bad = ((word & high) ^ three) | (((word + six) & high) ^ three);
+#if defined(__SSE2__)
+    __m128i digits = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('0'));
 
-    return bad == 0 ? 8u : (unsigned)__builtin_ctzll(bad) / 8u;
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits)) ^ 0xffffu;
+#else
+    const uint64_t zeros = UINT64_C(0x3030303030303030), low = UINT64_C(0x7f7f7f7f7f7f7f7f), over = UINT64_C(0x7676767676767676);
+    uint64_t a = hr_json_load8(p) ^ zeros, b = hr_json_load8(p + 8) ^ zeros;
+
+    /* the top bit of a byte is set when it is above 9; the product gathers the eight of them in its top byte */
+    a = ((((a & low) + over) | a) & ~low) >> 7;
+    b = ((((b & low) + over) | b) & ~low) >> 7;
+    return (unsigned)(a * UINT64_C(0x0102040810204080) >> 56) | (unsigned)(b * UINT64_C(0x0102040810204080) >> 56) << 8;
+#endif
 }
+#else
+#define HR_JSON_MASK16 0
+#endif
 
 /* The first byte from p on that cannot stand as it is inside a JSON string: a quote, a backslash, a control character; or end. */
 static inline const char *hr_json_find_special(const char *start, const char *p, const char *end)
