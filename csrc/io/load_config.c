@@ -228,6 +228,27 @@ int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
     return hr_config_partition(out->root, out, error);
 }
 
+int hr_load_config_bind(hr_load_config *config, const hr_schema *schema, hr_error *error)
+{
+    json_t *source = json_object_get(config->root, "source");
+    json_t *columns = json_array(), *csv = json_object_get(config->root, "csv");
+    char group[256];
+    int bad = columns == NULL;
+
+    for (int32_t i = 0; i < schema->count && !bad; i++)
+        if (schema->columns[i].from != HR_FROM_NOTHING)
+            bad |= json_array_append_new(columns, json_pack("{s:s, s:s}", "name", schema->columns[i].name, "type", schema->columns[i].type.name));
+    bad |= json_object_set_new(source, "columns", columns);
+    bad |= json_object_set_new(source, "format", json_string(config->format->name));
+    bad |= json_object_set_new(source, "job", json_string(config->job));
+    if (csv != NULL)
+        bad |= json_object_set(source, "csv", csv);
+    snprintf(group, sizeof(group), "headrace.%s", config->job);
+    if (json_object_get(source, "group") == NULL)
+        bad |= json_object_set_new(source, "group", json_string(group));
+    return bad ? hr_error_nomem(error) : HR_OK;
+}
+
 void hr_load_config_free(hr_load_config *config)
 {
     hr_timezone_free(config->zone);
