@@ -32,7 +32,8 @@ typedef enum hr_interval_unit {
 } hr_interval_unit;
 
 #define HR_UNIT_BIT(unit) (1u << (unit))
-#define HR_UNITS_OF_TIME (HR_UNIT_BIT(HR_UNIT_HOUR) | HR_UNIT_BIT(HR_UNIT_MINUTE) | HR_UNIT_BIT(HR_UNIT_SECOND))
+#define HR_UNITS_BELOW_SECOND (HR_UNIT_BIT(HR_UNIT_MILLISECOND) | HR_UNIT_BIT(HR_UNIT_MICROSECOND))
+#define HR_UNITS_OF_TIME (HR_UNIT_BIT(HR_UNIT_HOUR) | HR_UNIT_BIT(HR_UNIT_MINUTE) | HR_UNIT_BIT(HR_UNIT_SECOND) | HR_UNITS_BELOW_SECOND)
 
 /* Names as the server knows them; it looks at the first ten letters only. */
 #define HR_UNIT_LETTERS 10u
@@ -348,7 +349,8 @@ static hr_interval_outcome hr_interval_cut(hr_interval_text *text, int fields, h
                 text->p++;
             token->letters = (size_t)(text->p - token->word);
             /* the server takes "day2" and "days-4" for names of zones, but not "d2" */
-            if (text->p < text->end && !hr_is_space(*text->p) && (token->letters > 1 || !hr_interval_may_be_joined(*token->word)))
+            if (text->p < text->end && !hr_is_space(*text->p) &&
+                (token->letters > 1 || !hr_interval_may_be_joined(*token->word) || !(hr_is_digit(*text->p) || *text->p == '+')))
                 return HR_IN_BAD;
         } else {
             outcome = hr_take_quantity(text, fields, token);
@@ -368,7 +370,7 @@ static hr_interval_outcome hr_interval_add(const hr_interval_token *token, hr_in
     unsigned bits;
 
     if (token->kind == HR_IN_TIME) {
-        sum->micros = whole; /* what stood to the right is a unit of its own only below the second, and the server drops it */
+        sum->micros = whole; /* nothing stood to the right that a time may have beside it */
         *unit = HR_UNIT_DAY;
         bits = HR_UNITS_OF_TIME;
     } else {
@@ -380,7 +382,7 @@ static hr_interval_outcome hr_interval_add(const hr_interval_token *token, hr_in
             return HR_IN_RANGE;
         bits = HR_UNIT_BIT(*unit);
         if (*unit == HR_UNIT_SECOND && token->part != 0)
-            bits |= HR_UNIT_BIT(HR_UNIT_MILLISECOND) | HR_UNIT_BIT(HR_UNIT_MICROSECOND);
+            bits |= HR_UNITS_BELOW_SECOND;
         if (*unit == HR_UNIT_HOUR)
             *unit = HR_UNIT_DAY;
     }
