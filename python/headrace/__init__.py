@@ -1,1 +1,123 @@
-"""Headrace."""
+"""Headrace: Kafka topics and files into PostgreSQL at COPY speed, exactly once, with every rejected record kept.
+
+    import headrace
+    receipt = headrace.load("kafka://localhost:9092/purchases", "shop.purchases", dsn="postgresql://localhost/shop")
+    print(receipt)
+
+Importing this package is cheap: everything below is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from headrace._version import __version__
+
+if TYPE_CHECKING:
+    from headrace import dead_letters, doctor, migrations, offsets, topics
+    from headrace._generate import Generated, generate
+    from headrace._headrace import Batch, Connection, Schema
+    from headrace._lag import Lag, lag
+    from headrace._load import load
+    from headrace._plan import Plan, plan
+    from headrace._records import decode_csv, decode_json, partition
+    from headrace._source import Query
+    from headrace.errors import (
+        BalanceError,
+        CancelledError,
+        DataError,
+        FatalError,
+        FencedError,
+        HeadraceError,
+        RetriableError,
+        SchemaError,
+        UsageError,
+    )
+    from headrace.progress import Progress
+    from headrace.receipt import Lane, Receipt
+
+# Where each public name lives; None: it is a module of its own.
+_HOMES: dict[str, str | None] = {
+    "BalanceError": "errors",
+    "Batch": "_headrace",
+    "CancelledError": "errors",
+    "Connection": "_headrace",
+    "DataError": "errors",
+    "FatalError": "errors",
+    "FencedError": "errors",
+    "Generated": "_generate",
+    "HeadraceError": "errors",
+    "Lag": "_lag",
+    "Lane": "receipt",
+    "Plan": "_plan",
+    "Progress": "progress",
+    "Query": "_source",
+    "Receipt": "receipt",
+    "RetriableError": "errors",
+    "Schema": "_headrace",
+    "SchemaError": "errors",
+    "UsageError": "errors",
+    "dead_letters": None,
+    "decode_csv": "_records",
+    "decode_json": "_records",
+    "doctor": None,
+    "generate": "_generate",
+    "lag": "_lag",
+    "load": "_load",
+    "migrations": None,
+    "offsets": None,
+    "partition": "_records",
+    "plan": "_plan",
+    "topics": None,
+}
+
+__all__ = [
+    "BalanceError",
+    "Batch",
+    "CancelledError",
+    "Connection",
+    "DataError",
+    "FatalError",
+    "FencedError",
+    "Generated",
+    "HeadraceError",
+    "Lag",
+    "Lane",
+    "Plan",
+    "Progress",
+    "Query",
+    "Receipt",
+    "RetriableError",
+    "Schema",
+    "SchemaError",
+    "UsageError",
+    "__version__",
+    "dead_letters",
+    "decode_csv",
+    "decode_json",
+    "doctor",
+    "generate",
+    "lag",
+    "load",
+    "migrations",
+    "offsets",
+    "partition",
+    "plan",
+    "topics",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'headrace' has no attribute {name!r}")
+    home = _HOMES[name]
+    if home is None:
+        return importlib.import_module(f"headrace.{name}")
+    value = getattr(importlib.import_module(f"headrace.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

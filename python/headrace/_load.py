@@ -1,0 +1,67 @@
+"""headrace.load: the main job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from headrace import _settings, _source, migrations
+from headrace.errors import HeadraceError
+from headrace.progress import Progress, make_callback
+from headrace.receipt import Receipt
+
+
+def load(
+    source: _source.Source,
+    target: str,
+    *,
+    dsn: str | None = None,
+    progress: bool | Callable[[Progress], object] | Any = None,
+    **settings: Any,
+) -> Receipt:
+    """Load records into a PostgreSQL table, exactly once, and return the receipt.
+
+    source: "kafka://host:port/topic", "kafka://topic" (brokers from `kafka`), a path, a glob or a list of them (plain,
+      gzip or zstd), "-" (standard input), "postgresql://...?table=schema.name", or headrace.Query(dsn, sql).
+    target: the table, "schema.name". Its definition is the contract: types, NOT NULL, keys, partitioning.
+    dsn: of the target's database; what it leaves out comes from PG* variables, the service file and ~/.pgpass.
+    progress: True, a tqdm bar, or a function that takes a Progress, called up to five times a second.
+
+    Keyword settings:
+      job: the load's name, to which its offsets belong (default: the target's name)
+      mode: "append", "upsert" (on the primary key, or `key`) or "replace" (all rows of the target, in one transaction)
+      key: the columns that identify a row
+      format: "json" or "csv" (default: by the file's name); csv: {"delimiter", "quote", "header", "null"}
+      map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp", None, or
+        {"path": ..., "unit": "s"|"ms"|"us"|"ns"|"days"}
+      unknown: "ignore" or "reject" records with keys that no column names; tombstones: "skip" or "reject"
+      partition, zone: the period and time zone of partitions that are made ("week", "day", "month"; UTC);
+        partition_column; create_partitions
+      kafka: librdkafka's settings as a mapping or the path of a properties file; partitions: a list of numbers
+      start: "earliest" or "latest", for partitions without a stored offset
+      lost_offsets: "fail" or "earliest", when the broker has deleted what comes next; until: "end" or "forever"
+      identity: False loads files again although they were loaded before
+      workers, batch_records, batch_bytes, linger_ms, max_records, max_seconds, commit ("batch" or "end"), run_id
+
+    Raises UsageError, SchemaError, FencedError, BalanceError (all FatalError) or RetriableError; `receipt` of the
+    exception is the failed run's Receipt, if it got that far. An exception from `progress`, and Ctrl-C, roll back what
+    is not committed within a second.
+    """
+    return run(_settings.build(source, target, dsn=dsn, **settings), progress=progress)
+
+
+def run(settings: Mapping[str, Any], *, progress: Any = None) -> Receipt:
+    """Run a load whose settings have been built; makes or upgrades the schema headrace first."""
+    from headrace import _headrace
+
+    migrations.apply(settings["target"]["dsn"])
+    callback, finish = make_callback(progress, f"{settings['job']}: ")
+    try:
+        return Receipt.from_json(_headrace.run_load(json.dumps(settings), callback))
+    except HeadraceError as error:
+        if isinstance(error.receipt, str):
+            error.receipt = Receipt.from_json(error.receipt)
+        raise
+    finally:
+        finish()
