@@ -50,7 +50,7 @@ typedef struct hr_file_range {
 int hr_file_lanes(const char *path, const hr_format *format, const hr_decode_options *options, int32_t want, hr_file_range *ranges,
                   int32_t *n, const int32_t *cancel, hr_error *error);
 
-/* The 1-based line of the (decompressed) byte at offset, by counting all line breaks before it. */
+/* The 1-based line of the (decompressed) byte at offset, by counting the line feeds before it. */
 int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const int32_t *cancel, hr_error *error);
 
 /* Append the file's first record to `out`, without byte order mark and line end: the header of a CSV file for those who start in its middle.

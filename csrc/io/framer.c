@@ -236,7 +236,6 @@ static void hr_framer_resync(hr_framer *framer)
 static void hr_framer_take(hr_framer *framer, size_t length, size_t body, hr_record *record)
 {
     const char *data = framer->block->data + framer->pos;
-    int64_t lines;
 
     record->data = data;
     record->len = body;
@@ -251,11 +250,10 @@ static void hr_framer_take(hr_framer *framer, size_t length, size_t body, hr_rec
         record->data += 3;
         record->len -= 3;
     }
-    /* Line breaks inside the record are those of quoted fields; its own end is one line whatever it is made of. */
-    lines = length > body ? 1 : 0;
+    /* A line is what ends with LF, here and in hr_file_line_of. Those inside the record are in quoted fields. */
+    framer->line += hr_framer_newlines(data + body, length - body);
     if (memchr(data, '\n', body) != NULL)
-        lines += hr_framer_newlines(data, body);
-    framer->line += lines;
+        framer->line += hr_framer_newlines(data, body);
     framer->pos += length;
     framer->offset += (int64_t)length;
 }
