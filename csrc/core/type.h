@@ -78,7 +78,7 @@ typedef enum hr_time_unit { HR_UNIT_NONE = 0, HR_UNIT_S, HR_UNIT_MS, HR_UNIT_US,
 
 typedef struct hr_type {
     hr_kind kind;
-    uint32_t oid;      /* pg_type.oid in the target database (a domain's base type); 0 when built without a server */
+    uint32_t oid;      /* pg_type.oid in the target database (a domain's base type); without a server 0 but for built-in types */
     int32_t typmod;    /* pg_attribute.atttypmod, -1 for none */
     int16_t precision; /* numeric(p,s): p, 0 when unbounded */
     int16_t scale;     /* numeric(p,s): s, may be negative; time/timestamp/interval(p): p, -1 when none */
