@@ -1,0 +1,41 @@
+/* csrc/core/route.h: which partition each row belongs to, and the rows that go together into one COPY. */
+#ifndef HR_CORE_ROUTE_H
+#define HR_CORE_ROUTE_H
+
+#include "batch.h"
+
+/* The leaves of a RANGE-partitioned target on one time column: sorted, disjoint [lower, upper) with an id each. */
+typedef struct hr_leaf {
+    int64_t lower, upper; /* microseconds since 1970; INT64_MIN = MINVALUE, INT64_MAX = MAXVALUE */
+    int32_t id;           /* the caller's */
+} hr_leaf;
+
+#define HR_LEAF_MISSING (-1) /* no leaf holds the value */
+#define HR_LEAF_NULL (-2)    /* the value is null: the server decides (DEFAULT partition or error) */
+/* Infinity goes to the leaf that ends at MAXVALUE, -infinity to the one that starts at MINVALUE, and to no other.
+ * Write the leaf id of every row to ids[0..batch->length). `column` is date, timestamp or timestamptz. */
+void hr_route(const hr_batch *batch, int32_t column, const hr_leaf *leaves, int32_t leaf_count, int32_t *ids);
+
+/* Rows that go into one COPY: the same leaf and the same set of absent columns, in record order. */
+typedef struct hr_stream {
+    int32_t leaf;
+    uint64_t absent;
+    uint32_t *rows; /* into hr_streams.rows */
+    int64_t count;
+} hr_stream;
+
+typedef struct hr_streams {
+    hr_stream *streams;
+    int32_t count, capacity;
+    uint32_t *rows; /* a permutation of the batch's rows */
+    int64_t row_capacity;
+    int32_t *of_row; /* work space: stream of each row */
+    int32_t *slots;  /* work space: hash table of 2 * capacity, index of a stream + 1 */
+} hr_streams;
+
+/* Group the rows by (ids[row], batch->absent[row]); ids NULL means leaf 0 for all. Streams come in order of leaf. Reuses its memory;
+ * a stable counting sort, no comparison per row. *streams must be zeroed before the first call. */
+int hr_streams_build(hr_streams *streams, const hr_batch *batch, const int32_t *ids, hr_error *error);
+void hr_streams_free(hr_streams *streams);
+
+#endif
