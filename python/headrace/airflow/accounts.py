@@ -100,13 +100,14 @@ def close_account(conn: Any, account: Mapping[str, Any], seen: Iterable[Mapping[
 
     :param account: what `open_account` returned
     :param seen: the receipts that the run's tasks returned; each must be in the database, with equal counts
-    :return: the sum of all receipts, with ``rows_before``, ``rows_after``, ``tries`` and ``faults``: one
-        sentence for each thing that does not add up, empty when all is well
+    :return: the sum of all receipts, with ``runs`` (their ids), ``rows_before``, ``rows_after``, ``tries``
+        and ``faults``: one sentence for each thing that does not add up, empty when all is well
     """
     written = receipts_since(conn, account["job"], account["target"], account["since"])
     total = receipts.combine(written)
     total.update(job=account["job"], target=account["target"], tries=len(written), since=account["since"])
-    total["seconds"] = _seconds(conn, [receipt["run_id"] for receipt in written])
+    total["runs"] = [receipt["run_id"] for receipt in written]
+    total["seconds"] = seconds(conn, total["runs"])
     faults = [f"receipt {r['run_id']} does not balance" for r in written if not receipts.balances(r)]
     faults += _missing(written, seen)
     faults += _offset_faults(conn, account["job"], written)
@@ -118,6 +119,17 @@ def close_account(conn: Any, account: Mapping[str, Any], seen: Iterable[Mapping[
             faults.append(f"{account['target']} has {grown:,} rows more, but {total['loaded']:,} were loaded")
     total["faults"] = faults
     return total
+
+
+def partitions(conn: Any, table: str) -> dict[str, int]:
+    """The leaf partitions of a table by name, with the number of rows of each."""
+    names = conn.execute(
+        "SELECT format('%%s.%%s', n.nspname, c.relname) FROM pg_partition_tree(%s::regclass) t "
+        "JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE t.isleaf ORDER BY 1",
+        (quote_name(table),),
+    ).fetchall()
+    return {name: count(conn, name) for (name,) in names}
 
 
 def dead_letter_report(conn: Any, job: str, runs: Sequence[str], examples: int = 3) -> dict[str, Any]:
@@ -179,7 +191,7 @@ def _offset_faults(conn: Any, job: str, written: list[dict[str, Any]]) -> list[s
     return faults
 
 
-def _seconds(conn: Any, runs: list[str]) -> float:
+def seconds(conn: Any, runs: list[str]) -> float:
     """From the start of the first of the runs to the end of the last."""
     row = conn.execute(
         "SELECT coalesce(extract(epoch FROM max(coalesce(finished_at, clock_timestamp())) "

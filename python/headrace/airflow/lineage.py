@@ -33,10 +33,9 @@ def file(path: str) -> Dataset:
 def facets(receipt: Mapping[str, Any], inputs: list[Dataset], outputs: list[Dataset]) -> Any:
     """An OperatorLineage with the receipt's row counts; None where the openlineage provider is missing."""
     try:
+        from airflow.providers.openlineage.extractors import OperatorLineage
         from openlineage.client import facet_v2
         from openlineage.client.event_v2 import InputDataset, OutputDataset
-
-        from airflow.providers.openlineage.extractors import OperatorLineage
     except ImportError:
         return None
     read = facet_v2.input_statistics_input_dataset.InputStatisticsInputDatasetFacet(

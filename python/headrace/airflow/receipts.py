@@ -107,6 +107,20 @@ def text(receipt: Receipt) -> str:
     return "\n\n".join(parts)
 
 
+def letters_text(letters: Mapping[str, Any]) -> str:
+    """A report on dead letters (see ``accounts.dead_letter_report``) as text."""
+    parts = [grid(("rejected because", "records"), list(letters["reasons"].items()))]
+    for example in letters["examples"]:
+        where = f"{example['topic']}/{example['partition']} at {example['offset']}"
+        column = f", column {example['column_name']}" if example.get("column_name") else ""
+        value = f", value {example['value']!r}" if example.get("value") is not None else ""
+        parts.append(
+            f"{example['reason']}{column}{value}\n  {example['message']}\n  {where}: {example['raw'] or ''}"
+        )
+    parts.append(f"replay when mended: {letters['replay']}")
+    return "\n\n".join(parts)
+
+
 def headline(receipt: Receipt) -> str:
     """A receipt in one sentence."""
     sentence = (

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from headrace.airflow import receipts
-
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+from headrace.airflow import receipts
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -3,42 +3,32 @@
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from headrace.airflow import receipts
-from headrace.airflow.hooks.headrace import HeadraceHook
-
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-if TYPE_CHECKING:
-    from headrace.airflow.lineage import Dataset
+from headrace.airflow import receipts
+from headrace.airflow.guard import airflow_errors
+from headrace.airflow.hooks.headrace import HeadraceHook
 
+if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from headrace.airflow.lineage import Dataset
 
 T = TypeVar("T")
 
 FAILED_RECEIPT = "failed_receipt"
 """XCom key under which a try that failed leaves the receipt of what it had committed until then."""
 
+LASTING_ERROR = "lasting_error"
+"""XCom key under which a task that failed for a reason that trying again cannot mend leaves that reason."""
+
 _PROGRESS_SECONDS = 15.0
-
-
-def guard_against_crashes() -> None:
-    """Let a crash in C end the task.
-
-    A task process inherits from DAG parsing a handler of SIGSEGV that is written in Python: after a crash
-    it never gets to run, the faulting instruction is tried again for ever, and the task stays ``running``.
-    Signals can only be set in the main thread; elsewhere (an operator called from a test's thread) nothing
-    is changed.
-    """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
 
 
 def whole(name: str, value: Any) -> int | None:
@@ -103,22 +93,16 @@ class HeadraceOperator(BaseOperator):
         """Run ``work``, which calls into Headrace, and turn its errors into those that Airflow acts on.
 
         Retriable errors become AirflowException (Airflow tries again), everything that trying again cannot
-        mend becomes AirflowFailException. What a failed run had committed is left under FAILED_RECEIPT.
+        mend becomes AirflowFailException, with its text left as XCom LASTING_ERROR. The receipt of what a
+        failed run had committed is left as XCom FAILED_RECEIPT.
         """
-        guard_against_crashes()
-        from headrace import errors
-
-        self._in_headrace = True
         try:
-            return work()
-        except errors.RetriableError as error:
-            self._leave_failed_receipt(context, error)
-            raise AirflowException(f"{error} (worth another try)") from error
-        except errors.HeadraceError as error:
-            self._leave_failed_receipt(context, error)
-            raise AirflowFailException(f"{error} (trying again would not help)") from error
-        except (TypeError, ValueError) as error:
-            raise AirflowFailException(f"These settings cannot be: {error}") from error
+            with airflow_errors():
+                self._in_headrace = True
+                return work()
+        except AirflowException as error:
+            self._leave_traces(context, error)
+            raise
         finally:
             self._in_headrace = False
 
@@ -173,20 +157,21 @@ class HeadraceOperator(BaseOperator):
         """What the task writes, as OpenLineage names it."""
         return []
 
-    def _leave_failed_receipt(self, context: Context, error: Exception) -> None:
-        """Show and keep the receipt that an error carries: some batches may have been committed before it."""
-        receipt = getattr(error, "receipt", None)
-        if receipt is None:
-            return
-        plain = as_plain(receipt)
-        self.log.info("Committed before the error: %s", receipts.text(plain))
-        count_in_statsd(plain)
-        context["ti"].xcom_push(key=FAILED_RECEIPT, value=plain)
+    def _leave_traces(self, context: Context, error: AirflowException) -> None:
+        """Keep why the task fails for good, and the receipt of what was committed before the error."""
+        if isinstance(error, AirflowFailException):
+            context["ti"].xcom_push(key=LASTING_ERROR, value=str(error.__cause__ or error))
+        receipt = getattr(error.__cause__, "receipt", None)
+        if receipt is not None:
+            plain = as_plain(receipt)
+            self.log.info("Before the error: %s", receipts.text(plain))
+            count_in_statsd(plain)
+            context["ti"].xcom_push(key=FAILED_RECEIPT, value=plain)
 
 
 def as_plain(receipt: Any) -> dict[str, Any]:
-    """A receipt as a plain dict of JSON values, which is what XCom takes."""
-    plain: dict[str, Any] = json.loads(receipt.to_json())
+    """A receipt, or its JSON text, as a plain dict of JSON values, which is what XCom takes."""
+    plain: dict[str, Any] = json.loads(receipt if isinstance(receipt, str) else receipt.to_json())
     return plain
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from headrace.airflow.hooks.headrace import HeadraceHook
-from headrace.airflow.operators.base import guard_against_crashes, whole
-from headrace.airflow.triggers.lag import HeadraceLagTrigger
-
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from headrace.airflow.guard import airflow_errors
+from headrace.airflow.hooks.headrace import HeadraceHook
+from headrace.airflow.lag import as_event, measure
+from headrace.airflow.operators.base import whole
+from headrace.airflow.triggers.lag import HeadraceLagTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,19 +81,12 @@ class HeadraceLagSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the lag once."""
-        guard_against_crashes()
-        from headrace import errors
-        from headrace.airflow.lag import measure
-
         hook = HeadraceHook(postgres_conn_id=self.postgres_conn_id, kafka_conn_id=self.kafka_conn_id)
-        try:
-            lag = measure(self.job, self.topic, hook.dsn(), hook.kafka())
-        except errors.RetriableError as error:
-            raise AirflowException(str(error)) from error
-        except errors.HeadraceError as error:
-            raise AirflowFailException(str(error)) from error
-        self.log.info("%s records of topic %s wait for job %s", lag.records, self.topic, self.job)
-        return PokeReturnValue(is_done=lag.records >= self._wanted(), xcom_value=lag.as_event())
+        dsn, kafka = hook.dsn(), hook.kafka()
+        with airflow_errors():
+            lag = measure(self.job, self.topic, dsn, kafka)
+        self.log.info("%s records of topic %s wait for job %s", lag.total, self.topic, self.job)
+        return PokeReturnValue(is_done=lag.total >= self._wanted(), xcom_value=as_event(lag))
 
     def _wanted(self) -> int:
         return whole("min_records", self.min_records) or 1

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from headrace.airflow.hooks.headrace import HeadraceHook
-from headrace.airflow.lag import Lag, measure
-
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from headrace.airflow.hooks.headrace import HeadraceHook
+from headrace.airflow.lag import as_event, measure
 
 
 class HeadraceLagTrigger(BaseEventTrigger):
@@ -73,13 +73,14 @@ class HeadraceLagTrigger(BaseEventTrigger):
         hook = HeadraceHook(postgres_conn_id=self.postgres_conn_id, kafka_conn_id=self.kafka_conn_id)
         announced: dict[int, int] | None = None
         while True:
-            lag: Lag | None = None
             dsn, kafka = await hook.adsn(), await hook.akafka()
             try:
                 lag = await asyncio.to_thread(measure, self.job, self.topic, dsn, kafka)
             except errors.RetriableError as error:
                 self.log.warning("Could not look at the lag of %s, will look again: %s", self.job, error)
-            if lag is not None and lag.records >= self.min_records and lag.ends != announced:
-                announced = lag.ends
-                yield TriggerEvent(lag.as_event())
+            else:
+                ends = {part.partition: part.end for part in lag.partitions}
+                if lag.total >= self.min_records and ends != announced:
+                    announced = ends
+                    yield TriggerEvent(as_event(lag))
             await asyncio.sleep(self.poll_interval)

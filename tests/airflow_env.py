@@ -1,0 +1,53 @@
+"""Airflow for tests that import it: a home of this test session's own, made before the first import.
+
+Airflow reads its configuration once, when it is imported; so every test module that needs it imports this
+module first, and all share one home.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from stack.paths import ROOT
+
+HOME = Path(tempfile.mkdtemp(prefix="headrace-airflow-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+
+if "airflow" in sys.modules:
+    raise ImportError(
+        "import tests.airflow_env before anything of airflow, so that it gets its own AIRFLOW_HOME"
+    )
+
+for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+    del os.environ[_name]
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(HOME),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__FERNET_KEY": "",
+        "AIRFLOW__API__BASE_URL": "http://airflow.example.org",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
+    }
+)
+
+
+@cache
+def migrate() -> None:
+    """Make the metadata database, once a session; 10 to 20 s."""
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=HOME,
+    )
