@@ -2,7 +2,6 @@
  *
  * Signals are blocked in the new thread, and so in all that it starts: they reach Python's threads only.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
@@ -10,28 +9,76 @@
 #include "module/module.h"
 
 #define HR_PY_SLICE_MS 50
-#define HR_PY_PROGRESS_MS 200
 
 typedef struct hr_py_thread {
     hr_py_work *work;
-    hr_error *error;
+    hr_error error;
     int rc;
-    bool ended; /* under the mutex */
+    bool ended;     /* under the mutex */
+    bool abandoned; /* under the mutex: nobody waits; the thread frees everything */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
 } hr_py_thread;
 
+static void hr_py_thread_free(hr_py_thread *thread)
+{
+    pthread_cond_destroy(&thread->changed);
+    pthread_mutex_destroy(&thread->mutex);
+    hr_free(thread);
+}
+
 static void *hr_py_thread_main(void *argument)
 {
     hr_py_thread *thread = argument;
-    int rc = thread->work->run(thread->work, thread->error);
+    bool abandoned;
+    int rc = thread->work->run(thread->work, &thread->error);
 
     pthread_mutex_lock(&thread->mutex);
     thread->rc = rc;
     thread->ended = true;
+    abandoned = thread->abandoned;
     pthread_cond_signal(&thread->changed);
     pthread_mutex_unlock(&thread->mutex);
+    if (abandoned) {
+        thread->work->abandon(thread->work);
+        hr_py_thread_free(thread);
+    }
     return NULL;
+}
+
+/* A thread that has not started. NULL when memory runs out. */
+static hr_py_thread *hr_py_thread_new(hr_py_work *work)
+{
+    hr_py_thread *thread = hr_calloc(1, sizeof(*thread));
+    pthread_condattr_t clock;
+    int rc;
+
+    if (thread == NULL)
+        return NULL;
+    thread->work = work;
+    pthread_mutex_init(&thread->mutex, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    rc = pthread_cond_init(&thread->changed, &clock);
+    pthread_condattr_destroy(&clock);
+    if (rc == 0)
+        return thread;
+    pthread_mutex_destroy(&thread->mutex);
+    hr_free(thread);
+    return NULL;
+}
+
+/* Start the thread with all signals blocked. */
+static int hr_py_thread_start(hr_py_thread *thread, pthread_t *id)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(id, NULL, hr_py_thread_main, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
 }
 
 /* Wait for the end, or a slice of time. */
@@ -54,17 +101,17 @@ static bool hr_py_thread_wait(hr_py_thread *thread)
     return ended;
 }
 
-/* Start the thread with all signals blocked. */
-static int hr_py_thread_start(hr_py_thread *thread, pthread_t *id)
+/* Leave a thread to itself; false when it has ended already. */
+static bool hr_py_thread_abandon(hr_py_thread *thread, pthread_t id)
 {
-    sigset_t all, before;
-    int rc;
+    bool ended;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(id, NULL, hr_py_thread_main, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
+    pthread_detach(id);
+    pthread_mutex_lock(&thread->mutex);
+    ended = thread->ended;
+    thread->abandoned = !ended;
+    pthread_mutex_unlock(&thread->mutex);
+    return !ended;
 }
 
 int hr_py_work_poll(PyObject *callback, const char *text)
@@ -82,61 +129,57 @@ int hr_py_work_poll(PyObject *callback, const char *text)
     return result != NULL ? 0 : -1;
 }
 
-/* Look after a running thread until it has ended. */
-static void hr_py_thread_attend(hr_py_thread *thread, PyObject *callback, bool *interrupted)
+/* Look after a running thread until it has ended, or a signal handler has raised and the thread may be left alone. */
+static bool hr_py_thread_attend(hr_py_thread *thread, bool *interrupted)
 {
-    hr_py_work *work = thread->work;
     PyObject *type = NULL, *value = NULL, *traceback = NULL;
-    int slices = 0;
+    bool ended = false;
 
-    for (;;) {
-        bool ended, show;
-        char *text = NULL;
-
-        show = callback != NULL && callback != Py_None && work->progress != NULL && ++slices % (HR_PY_PROGRESS_MS / HR_PY_SLICE_MS) == 0;
+    while (!ended) {
         Py_BEGIN_ALLOW_THREADS
         ended = hr_py_thread_wait(thread);
-        if (show && !ended)
-            text = work->progress(work);
         Py_END_ALLOW_THREADS
-        if (ended) {
-            free(text);
-            break;
-        }
-        if (!*interrupted && hr_py_work_poll(callback, text) < 0) {
-            *interrupted = true;
-            PyErr_Fetch(&type, &value, &traceback);
-            atomic_store(work->cancel, true);
-        }
-        free(text);
+        if (ended || *interrupted || hr_py_work_poll(NULL, NULL) == 0)
+            continue;
+        *interrupted = true;
+        if (thread->work->abandon != NULL)
+            return false;
+        PyErr_Fetch(&type, &value, &traceback);
+        if (thread->work->cancel != NULL)
+            atomic_store(thread->work->cancel, true);
     }
     if (*interrupted)
         PyErr_Restore(type, value, traceback);
+    return true;
 }
 
-int hr_py_work_do(hr_py_work *work, PyObject *callback, bool *interrupted, hr_error *error)
+int hr_py_work_do(hr_py_work *work, bool *interrupted, hr_error *error)
 {
-    hr_py_thread thread = {.work = work, .error = error, .mutex = PTHREAD_MUTEX_INITIALIZER};
-    pthread_condattr_t clock;
+    hr_py_thread *thread = hr_py_thread_new(work);
     pthread_t id;
     int rc;
 
     *interrupted = false;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    rc = pthread_cond_init(&thread.changed, &clock);
-    pthread_condattr_destroy(&clock);
-    if (rc != 0)
+    if (thread == NULL)
         return hr_error_nomem(error);
-    rc = hr_py_thread_start(&thread, &id);
+    rc = hr_py_thread_start(thread, &id);
     if (rc != 0) {
-        pthread_cond_destroy(&thread.changed);
+        hr_py_thread_free(thread);
         return hr_error_set(error, HR_EIO, "a thread could not be started: %s", strerror(rc));
     }
-    hr_py_thread_attend(&thread, callback, interrupted);
+    if (!hr_py_thread_attend(thread, interrupted)) {
+        if (hr_py_thread_abandon(thread, id))
+            return HR_ECANCELLED;
+        /* It ended at the last moment, and was detached: nobody else will free these. */
+        work->abandon(work);
+        hr_py_thread_free(thread);
+        return HR_ECANCELLED;
+    }
     Py_BEGIN_ALLOW_THREADS
     pthread_join(id, NULL);
     Py_END_ALLOW_THREADS
-    pthread_cond_destroy(&thread.changed);
-    return thread.rc;
+    rc = thread->rc;
+    *error = thread->error;
+    hr_py_thread_free(thread);
+    return rc;
 }

@@ -68,7 +68,7 @@ static PyObject *hr_py_connection_new(PyTypeObject *type, PyObject *args, PyObje
     atomic_init(&self->cancel, false);
     work.cancel = &self->cancel;
     statement.cancel = &self->cancel;
-    rc = hr_py_work_do(&work, NULL, &interrupted, &error);
+    rc = hr_py_work_do(&work, &interrupted, &error);
     self->pg = statement.pg;
     if (rc == HR_OK && !interrupted)
         return (PyObject *)self;
@@ -136,7 +136,7 @@ static PyObject *hr_py_connection_run(hr_py_connection *self, hr_py_statement *s
         return hr_py_raise(state, &error, NULL);
     }
     statement->pg = self->pg;
-    rc = hr_py_work_do(&work, NULL, &interrupted, &error);
+    rc = hr_py_work_do(&work, &interrupted, &error);
     if (interrupted || (rc != HR_OK && hr_pg_lost(self->pg))) {
         PyObject *type, *value, *traceback;
 

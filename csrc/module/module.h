@@ -93,16 +93,18 @@ PyObject *hr_py_arrow_batch_stream(const hr_py_state *state, hr_py_shared *share
 int hr_py_arrow_import_schema(const hr_py_state *state, PyObject *object, hr_schema **out);
 int hr_py_arrow_import_batch(const hr_py_state *state, PyObject *object, hr_schema *schema, hr_batch **out);
 
-/* blocking.c: run a blocking C function in a thread of its own while this thread answers signals and shows progress. */
+/* blocking.c: run a blocking C function in a thread of its own while this thread answers signals. */
 typedef struct hr_py_work {
-    int (*run)(struct hr_py_work *work, hr_error *error); /* in the thread; looks at cancel at least ten times a second */
-    char *(*progress)(struct hr_py_work *work);           /* in the calling thread, without the GIL: JSON for free(), or NULL; may be NULL */
-    atomic_bool *cancel; /* raised when `run` should stop; never NULL */
+    int (*run)(struct hr_py_work *work, hr_error *error); /* in the thread */
+    atomic_bool *cancel; /* raised when `run` should stop, which it does within a moment; NULL when it cannot */
+    /* Frees the work and all it holds. With it an interrupted caller does not wait: the thread goes on alone and frees the work itself
+     * when it ends. For questions without a cancel, whose answer no longer matters. NULL: the work is the caller's. */
+    void (*abandon)(struct hr_py_work *work);
     void *arg;
 } hr_py_work;
-/* Returns run's code and error. *interrupted is set when a signal handler or `callback` (may be NULL or None) raised: then that exception
- * is set, and `run` was cancelled and has ended. */
-int hr_py_work_do(hr_py_work *work, PyObject *callback, bool *interrupted, hr_error *error);
+/* Returns run's code and error. *interrupted is set when a signal handler raised: then that exception is set, and `run` has ended after a
+ * cancel, or the work was abandoned (do not touch it any more). */
+int hr_py_work_do(hr_py_work *work, bool *interrupted, hr_error *error);
 /* One round of the calling thread: signals, then the callback with `text` unless NULL. -1 with an exception set when either raised. */
 int hr_py_work_poll(PyObject *callback, const char *text);
 

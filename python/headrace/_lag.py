@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,12 @@ class Lag:
     topic: str
     partitions: tuple[PartitionLag, ...]
 
+    def __iter__(self) -> Iterator[PartitionLag]:
+        return iter(self.partitions)
+
+    def __len__(self) -> int:
+        return len(self.partitions)
+
     @property
     def total(self) -> int:
         """Over all partitions."""
@@ -63,15 +69,15 @@ class Lag:
 
 
 def lag(
-    source: str,
     job: str,
+    source: str,
     *,
     kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     dsn: str | None = None,
 ) -> Lag:
     """Compare a job's stored offsets with the end of a topic.
 
-    source: "kafka://host:port/topic", or "kafka://topic" with the brokers in `kafka`. A job without stored offsets (or a
+    job: the load's name; source: "kafka://host:port/topic", or "kafka://topic" with the brokers in `kafka`. A job without stored offsets (or a
     database without the schema headrace) counts from the beginning. It is an upper bound: offsets of aborted
     transactions, and those that compaction removed, count as well.
     """

@@ -31,9 +31,14 @@ class Plan:
         return json.dumps(self.data, ensure_ascii=False)
 
     @property
+    def target(self) -> Mapping[str, Any]:
+        """The target as the catalog describes it: table, columns, key, partition_column, partitions, copy_format."""
+        return dict(self.data.get("target") or {})
+
+    @property
     def columns(self) -> list[Mapping[str, Any]]:
         """The target's columns and where each takes its value from."""
-        return list(self.data.get("columns") or ())
+        return list(self.target.get("columns") or ())
 
     @property
     def lanes(self) -> list[Mapping[str, Any]]:
@@ -41,12 +46,20 @@ class Plan:
         return list(self.data.get("lanes") or ())
 
     @property
+    def lag(self) -> int | None:
+        """Offsets (of files: bytes) that would be read; None when the run has no end."""
+        lags = [lane.get("lag") for lane in self.lanes]
+        return None if None in lags else sum(int(number) for number in lags if number is not None)
+
+    @property
     def warnings(self) -> list[str]:
         """What would go wrong, or may surprise."""
         return [str(warning) for warning in self.data.get("warnings") or ()]
 
     def _facts(self) -> list[tuple[str, Any]]:
-        return [(k, v) for k, v in self.data.items() if v is not None and not isinstance(v, (list, dict))]
+        facts = [*self.data.items(), *(("target " + k, v) for k, v in self.target.items())]
+        facts = [(k, ", ".join(v) if k == "target key" else v) for k, v in facts]
+        return [(k, v) for k, v in facts if v not in (None, "") and not isinstance(v, (list, dict))]
 
     def __str__(self) -> str:
         parts = ["\n".join(f"{name}: {value}" for name, value in self._facts())]

@@ -19,7 +19,6 @@ class Topic:
 
     name: str
     partitions: int
-    replication: int
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -43,8 +42,7 @@ def list(kafka: Settings = None) -> builtins.list[Topic]:
     from headrace import _headrace
 
     answer = json.loads(_headrace.kafka_topics(json.dumps({"config": _settings(kafka)})))
-    found = [Topic(str(t["topic"]), int(t["partitions"]), int(t["replication"])) for t in answer]
-    return sorted((t for t in found if not t.name.startswith("__")), key=lambda t: t.name)
+    return sorted((Topic(str(t["topic"]), int(t["partitions"])) for t in answer), key=lambda t: t.name)
 
 
 def create(
@@ -55,9 +53,10 @@ def create(
     settings: Mapping[str, str] | None = None,
     kafka: Settings = None,
 ) -> bool:
-    """Make a topic. True when it was made, False when it was there already.
+    """Make a topic. True when it was made, False when it was there already with as many partitions.
 
     replication -1: the brokers' default. settings: the topic's own, such as {"retention.ms": "604800000"}.
+    UsageError when it is there with another number of partitions.
     """
     from headrace import _headrace
 
@@ -71,3 +70,11 @@ def create(
         "settings": dict(settings or {}),
     }
     return bool(json.loads(_headrace.kafka_create_topic(json.dumps(question)))["created"])
+
+
+def delete(topic: str, *, missing_ok: bool = False, kafka: Settings = None) -> None:
+    """Delete a topic with all its records. UsageError when there is none, unless missing_ok."""
+    from headrace import _headrace
+
+    question = {"config": _settings(kafka), "topic": topic, "missing_ok": missing_ok}
+    _headrace.kafka_delete_topic(json.dumps(question))
