@@ -25,6 +25,9 @@ typedef struct hr_record {
     int32_t partition;
     int32_t lane;      /* index of the source's lane the record came from (io/source.h) */
     int64_t id;        /* of the dead letter that is replayed; else 0 */
+    const char *header; /* the header line that names the record's fields (CSV), NUL-terminated; NULL when the format needs none. Lives as
+                           long as the source; records of one file share one pointer */
+    const char *defect; /* not NULL: the source itself knows why this can be no row (longer than the limit) */
 } hr_record;
 #define HR_NO_TIMESTAMP INT64_MIN
 
@@ -84,6 +87,7 @@ struct hr_decoder {
     struct hr_decode_step *steps; /* schema->count: how decode.c treats each column */
     hr_buffer text;    /* unescaped strings */
     hr_buffer rest;    /* the object for HR_FROM_REST */
+    const char *header_of; /* the caller's: the hr_record.header that was learned last */
     void *state;       /* the format's own */
 };
 

@@ -12,7 +12,7 @@
 
 static const char HR_SQL_DEAD_LETTERS[] =
     "COPY headrace.dead_letters (job, run_id, target, topic, partition, \"offset\", line, reason, column_name, value, message, sqlstate, raw, key,"
-    " record_timestamp) FROM STDIN (FORMAT binary)";
+    " header, record_timestamp) FROM STDIN (FORMAT binary)";
 
 static const uint8_t HR_COPY_SIGNATURE[19] = {'P', 'G', 'C', 'O', 'P', 'Y', '\n', 0xff, '\r', '\n', 0, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -77,7 +77,7 @@ static int hr_uuid_bytes(const char *text, uint8_t out[16], hr_error *error)
     return digits == 32 && *text == '\0' ? HR_OK : hr_error_set(error, HR_EUSAGE, "setting \"run_id\" must be a uuid");
 }
 
-/* The topic of a record for people: a file's identity without the fingerprint would hide which version it was, so it is kept as it is. */
+/* One row of HR_SQL_DEAD_LETTERS. */
 static int hr_dead_letter_row(const hr_load_config *config, const char *target, const uint8_t run_id[16], const hr_reject *reject,
                               hr_buffer *out, hr_error *error)
 {
@@ -85,7 +85,7 @@ static int hr_dead_letter_row(const hr_load_config *config, const char *target, 
     size_t raw = record->len < HR_RAW_MAX ? record->len : HR_RAW_MAX;
     uint8_t head[2], partition[4];
 
-    hr_store_be16(head, 15);
+    hr_store_be16(head, 16);
     hr_store_be32(partition, (uint32_t)record->partition);
     HR_RETURN_NOT_OK(hr_buffer_append(out, head, 2, error));
     HR_RETURN_NOT_OK(hr_field_string(out, config->job, error));
@@ -94,7 +94,7 @@ static int hr_dead_letter_row(const hr_load_config *config, const char *target, 
     HR_RETURN_NOT_OK(hr_field_string(out, record->topic, error));
     HR_RETURN_NOT_OK(hr_field_bytes(out, partition, 4, error));
     HR_RETURN_NOT_OK(hr_field_int64(out, record->offset, false, error));
-    HR_RETURN_NOT_OK(hr_field_int64(out, record->line, record->line <= 0, error));
+    HR_RETURN_NOT_OK(hr_field_int64(out, reject->line, reject->line <= 0, error));
     HR_RETURN_NOT_OK(hr_field_string(out, hr_reason_name(reject->reason), error));
     HR_RETURN_NOT_OK(hr_field_string(out, reject->column, error));
     HR_RETURN_NOT_OK(hr_field_safe_text(out, reject->value, reject->value_len, error));
@@ -102,6 +102,7 @@ static int hr_dead_letter_row(const hr_load_config *config, const char *target, 
     HR_RETURN_NOT_OK(hr_field_string(out, reject->sqlstate[0] != '\0' ? reject->sqlstate : NULL, error));
     HR_RETURN_NOT_OK(hr_field_bytes(out, record->data, raw, error));
     HR_RETURN_NOT_OK(hr_field_bytes(out, record->key, record->key_len, error));
+    HR_RETURN_NOT_OK(hr_field_safe_text(out, record->header, record->header != NULL ? strlen(record->header) : 0, error));
     return hr_field_int64(out, record->timestamp - HR_PG_EPOCH_MICROS, record->timestamp == HR_NO_TIMESTAMP, error);
 }
 

@@ -23,7 +23,7 @@ typedef struct hr_leaves {
     bool default_blocks; /* the DEFAULT partition holds rows of a missing period: such rows go through the parent */
     int32_t *ids;    /* of the batch last routed */
     int64_t id_capacity;
-    char fingerprint[HR_FINGERPRINT_SIZE];
+    char fingerprint[HR_DEFINITION_SIZE];
 } hr_leaves;
 
 void hr_leaves_init(hr_leaves *leaves, const hr_load_config *config);

@@ -96,12 +96,15 @@ static int hr_config_object(const json_t *object, const char *name, bool must, c
     return HR_OK;
 }
 
-static int hr_config_csv(const json_t *root, hr_decode_options *out, hr_error *error)
+static int hr_config_csv(const json_t *root, hr_load_config *config, hr_error *error)
 {
+    hr_decode_options *out = &config->decode;
     const json_t *csv;
     const char *delimiter, *quote;
 
     HR_RETURN_NOT_OK(hr_config_object(root, "csv", false, &csv, error));
+    if (strcmp(config->source_ops->kind, "postgres") == 0)
+        csv = NULL;
     HR_RETURN_NOT_OK(hr_config_string(csv, "delimiter", ",", false, &delimiter, error));
     HR_RETURN_NOT_OK(hr_config_string(csv, "quote", "\"", false, &quote, error));
     HR_RETURN_NOT_OK(hr_config_string(csv, "null", "", false, &out->null, error));
@@ -142,9 +145,9 @@ static int hr_config_source(const json_t *root, hr_load_config *out, hr_error *e
     if (out->source_ops == NULL)
         return hr_error_set(error, HR_EUSAGE, "source kind \"%s\" is not known: use kafka, file, stdin, postgres or dead_letters", kind);
     HR_RETURN_NOT_OK(hr_config_string(root, "format", "json", false, &format, error));
-    /* Rows of another database arrive in COPY's own binary form. */
+    /* Rows of another database come as COPY's own CSV: its text forms are the ones our types read. */
     if (strcmp(kind, "postgres") == 0)
-        format = "copy_binary";
+        format = "csv";
     out->format = hr_format_find(format);
     if (out->format == NULL)
         return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json or csv", format);
@@ -221,7 +224,7 @@ int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
     if (out->job[0] == '\0' || strlen(out->job) > 200)
         return hr_error_set(error, HR_EUSAGE, "setting \"job\" must be a name of 1 to 200 bytes");
     HR_RETURN_NOT_OK(hr_config_source(out->root, out, error));
-    HR_RETURN_NOT_OK(hr_config_csv(out->root, &out->decode, error));
+    HR_RETURN_NOT_OK(hr_config_csv(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_target(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_limits(out->root, out, error));
     snprintf(out->offsets_key, sizeof(out->offsets_key), "%s%s%.40s", out->job, out->one_off ? "@" : "", out->one_off ? out->run_id : "");
@@ -236,8 +239,8 @@ int hr_load_config_bind(hr_load_config *config, const hr_schema *schema, hr_erro
     int bad = columns == NULL;
 
     for (int32_t i = 0; i < schema->count && !bad; i++)
-        if (schema->columns[i].from != HR_FROM_NOTHING)
-            bad |= json_array_append_new(columns, json_pack("{s:s, s:s}", "name", schema->columns[i].name, "type", schema->columns[i].type.name));
+        if (schema->columns[i].from == HR_FROM_PATH)
+            bad |= json_array_append_new(columns, json_pack("{s:s, s:s}", "name", schema->columns[i].name, "source", schema->columns[i].path[0]));
     bad |= json_object_set_new(source, "columns", columns);
     bad |= json_object_set_new(source, "format", json_string(config->format->name));
     bad |= json_object_set_new(source, "job", json_string(config->job));

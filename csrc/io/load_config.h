@@ -42,7 +42,7 @@ typedef struct hr_load_config {
 /* Parse and check. HR_EUSAGE names the setting. *out must be freed with hr_load_config_free, whatever is returned. */
 int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error);
 /* Tell the source what it needs to know of the rest: "format", "csv", "job", "group" (when the user set none), and the columns of a schema
- * as "columns": [{"name", "type"}] for sources that ask a database for them. */
+ * as "columns": [{"name", "source"}] for sources that ask a database for them. */
 int hr_load_config_bind(hr_load_config *config, const hr_schema *schema, hr_error *error);
 void hr_load_config_free(hr_load_config *config);
 const char *hr_mode_name(hr_mode mode);

@@ -60,6 +60,8 @@ typedef struct hr_source_ops {
     /* Wait up to timeout_ms for records. HR_OK with count 0 when none came in time. Never returns records at or after a lane's end.
      * At most max_records. */
     int (*fetch)(hr_source *source, int32_t timeout_ms, int64_t max_records, hr_chunk *out, hr_error *error);
+    /* The line of a record in its file, for its reject: too costly to know for every record. Any thread. NULL: record->line is right. */
+    int (*line)(hr_source *source, const hr_record *record, int64_t *line, hr_error *error);
     /* Give the chunk's memory back. Any thread. */
     void (*release)(hr_source *source, hr_chunk *chunk);
     void (*wake)(hr_source *source);

@@ -5,7 +5,7 @@
 #include "io/load_config.h"
 #include "io/postgres.h"
 
-#define HR_FINGERPRINT_SIZE 33
+#define HR_DEFINITION_SIZE 33
 
 /* Immutable; shared by reference count between the decoding and the writing thread. */
 typedef struct hr_target {
@@ -22,7 +22,7 @@ typedef struct hr_target {
     int32_t partition_column; /* RANGE by this one date or timestamp column, whose leaves we may feed ourselves; -1 otherwise */
     bool partitioned;
     const hr_copy_format *copy;
-    char fingerprint[HR_FINGERPRINT_SIZE]; /* of the columns: changes when the table is altered */
+    char fingerprint[HR_DEFINITION_SIZE]; /* of the columns: changes when the table is altered */
 } hr_target;
 
 /* Read the table's definition and apply the job's mapping. HR_ESCHEMA when the table is missing, no table, or cannot serve the mode;

@@ -59,10 +59,11 @@ static int hr_work_retarget(hr_work *work, hr_target *target, hr_error *error)
     return HR_OK;
 }
 
-int hr_work_reset(hr_work *work, hr_target *target, const hr_source_ops *ops, hr_source *source, hr_error *error)
+int hr_work_reset(hr_work *work, hr_target *target, hr_source *source, hr_error *error)
 {
     for (int32_t i = 0; i < work->chunk_count; i++)
-        ops->release(source, &work->chunks[i]);
+        work->config->source_ops->release(source, &work->chunks[i]);
+    work->source = source;
     work->chunk_count = 0;
     work->records = work->bytes = 0;
     work->reject_count = 0;
@@ -127,6 +128,9 @@ static int hr_work_keep_reject(hr_work *work, const hr_record *record, const hr_
     memset(reject, 0, sizeof(*reject));
     reject->record = record;
     reject->reason = reason;
+    reject->line = record->line;
+    if (work->config->source_ops->line != NULL)
+        HR_RETURN_NOT_OK(work->config->source_ops->line(work->source, record, &reject->line, error));
     if (why->column >= 0 && why->column < work->target->schema->count)
         reject->column = hr_arena_copy(&work->arena, work->target->schema->columns[why->column].name,
                                        strlen(work->target->schema->columns[why->column].name));
@@ -161,7 +165,14 @@ static int hr_work_decode_record(hr_work *work, hr_decoder *decoder, const hr_re
         tally->read++;
         return HR_OK;
     }
-    rc = hr_decoder_decode(decoder, record, work->batch, &why);
+    if (HR_UNLIKELY(record->header != decoder->header_of)) {
+        HR_RETURN_NOT_OK(hr_decoder_header(decoder, record->header, strlen(record->header), error));
+        decoder->header_of = record->header;
+    }
+    if (HR_UNLIKELY(record->defect != NULL))
+        rc = hr_error_data(&why, HR_REASON_MALFORMED, NULL, 0, "%s", record->defect);
+    else
+        rc = hr_decoder_decode(decoder, record, work->batch, &why);
     if (HR_LIKELY(rc == HR_OK)) {
         work->row_record[work->batch->length - 1] = record;
         tally->loaded++;

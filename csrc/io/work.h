@@ -7,6 +7,7 @@
 
 typedef struct hr_reject {
     const hr_record *record;
+    int64_t line;        /* in the file, from 1; 0 when there is none */
     hr_reason reason;
     const char *column;  /* NULL when not about one */
     const char *value;   /* the offending value, cut; NULL when there is none */
@@ -22,6 +23,7 @@ typedef struct hr_tally {
 
 typedef struct hr_work {
     const hr_load_config *config;
+    hr_source *source;         /* whose records these are */
     hr_chunk *chunks;
     int32_t chunk_count, chunk_capacity;
     int64_t records, bytes;    /* in the chunks */
@@ -50,6 +52,6 @@ int hr_work_decode_again(hr_work *work, hr_target *target, hr_decoder *decoder, 
 /* Reject a row that only the server could refuse. Its batch row stays, without a record. */
 int hr_work_reject_row(hr_work *work, int64_t row, const hr_error *why, hr_error *error);
 /* Make it empty for the next batch of this target; gives the chunks back to their source. */
-int hr_work_reset(hr_work *work, hr_target *target, const hr_source_ops *ops, hr_source *source, hr_error *error);
+int hr_work_reset(hr_work *work, hr_target *target, hr_source *source, hr_error *error);
 
 #endif

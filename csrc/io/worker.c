@@ -179,7 +179,7 @@ static void *hr_worker_fetch(void *arg)
             rc = hr_decoder_new(config->format, target->schema, &config->decode, &decoder, &error);
         }
         if (rc == HR_OK)
-            rc = hr_work_reset(work, target, config->source_ops, worker->source, &error);
+            rc = hr_work_reset(work, target, worker->source, &error);
         hr_target_release(target);
         if (rc == HR_OK)
             rc = hr_worker_fill(worker, work, decoder, &error);
@@ -259,7 +259,7 @@ static void *hr_worker_write(void *arg)
             rc = hr_worker_account(worker, writer, work, &error);
         if (rc == HR_OK) {
             hr_worker_announce(worker, work);
-            rc = hr_work_reset(work, NULL, config->source_ops, worker->source, &error);
+            rc = hr_work_reset(work, NULL, worker->source, &error);
         }
         if (rc == HR_OK)
             hr_worker_put_free(worker, work);
@@ -364,7 +364,7 @@ void hr_worker_free(hr_worker *worker)
 
     for (int i = 0; i < HR_WORKER_WORKS; i++) {
         if (worker->works[i] != NULL && worker->source != NULL)
-            hr_work_reset(worker->works[i], NULL, ops, worker->source, NULL);
+            hr_work_reset(worker->works[i], NULL, worker->source, NULL);
         hr_work_free(worker->works[i]);
     }
     if (worker->source != NULL)

@@ -98,6 +98,7 @@ CREATE TABLE headrace.dead_letters (
     sqlstate         text,
     raw              bytea,
     key              bytea,
+    header           text,
     record_timestamp timestamptz,
     rejected_at      timestamptz NOT NULL DEFAULT now(),
     attempts         integer     NOT NULL DEFAULT 1 CHECK (attempts >= 1),
@@ -113,6 +114,7 @@ COMMENT ON COLUMN headrace.dead_letters.reason IS
 COMMENT ON COLUMN headrace.dead_letters.column_name IS 'the target''s column whose value was wrong; null when the whole record was';
 COMMENT ON COLUMN headrace.dead_letters.value IS 'the offending value, cut to a readable length';
 COMMENT ON COLUMN headrace.dead_letters.sqlstate IS 'PostgreSQL''s code, when the server refused the row';
+COMMENT ON COLUMN headrace.dead_letters.header IS 'CSV: the header line that names the fields of raw, so that it can be replayed';
 COMMENT ON COLUMN headrace.dead_letters.raw IS 'the record''s bytes as they came; null for a tombstone';
 COMMENT ON COLUMN headrace.dead_letters.key IS 'the Kafka message''s key';
 COMMENT ON COLUMN headrace.dead_letters.attempts IS 'how often the record was tried, replays included';
