@@ -106,7 +106,8 @@ static int hr_numeric_write_special(unsigned sign, hr_buffer *out, hr_error *err
 
     if (to == NULL)
         return HR_ENOMEM;
-    hr_numeric_store_header(to, 0, 0, sign, 0);
+    /* the server itself sends its infinities with a scale of 32, a by-product of how it marks them; nobody reads it */
+    hr_numeric_store_header(to, 0, 0, sign, sign == HR_NUMERIC_SIGN_NAN ? 0 : 32);
     return HR_OK;
 }
 
