@@ -112,6 +112,8 @@ int hr_column_append_null(hr_column *column, hr_error *error)
 
 void hr_column_truncate(hr_column *column, int64_t length)
 {
+    if (length > column->length)
+        length = column->length; /* what lies behind the last offset is not ours to read */
     if (column->child != NULL)
         hr_column_truncate(column->child, column->offsets != NULL ? column->offsets[length] : 0);
     if (column->offsets != NULL)
