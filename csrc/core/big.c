@@ -83,19 +83,27 @@ void hr_big_shift_left(hr_big *a, unsigned bits)
     }
 }
 
-void hr_big_add(hr_big *a, const hr_big *b)
+bool hr_big_sum_exceeds(const hr_big *a, const hr_big *b, const hr_big *c)
 {
-    uint64_t carry = 0;
-    int n = a->count > b->count ? a->count : b->count;
+    uint64_t carry = 0, top;
+    bool greater = false; /* so far, from the low limbs up */
+    int n = c->count;
 
+    if (a->count > n || b->count > n)
+        return true;
+    /* nearly always the highest limbs decide, whatever is carried into them */
+    top = (uint64_t)(a->count == n ? a->limb[n - 1] : 0) + (b->count == n ? b->limb[n - 1] : 0);
+    if (top + 1 < c->limb[n - 1])
+        return false;
+    if (top > c->limb[n - 1])
+        return true;
     for (int i = 0; i < n; i++) {
         carry += (uint64_t)(i < a->count ? a->limb[i] : 0) + (i < b->count ? b->limb[i] : 0);
-        a->limb[i] = (uint32_t)carry;
+        if ((uint32_t)carry != c->limb[i])
+            greater = (uint32_t)carry > c->limb[i];
         carry >>= 32;
     }
-    a->count = n;
-    if (carry != 0)
-        a->limb[a->count++] = (uint32_t)carry;
+    return greater || carry != 0;
 }
 
 /* a -= b * factor; the result must not be negative. */
@@ -111,11 +119,6 @@ static void hr_big_subtract_product(hr_big *a, const hr_big *b, uint32_t factor)
     }
     while (a->count > 0 && a->limb[a->count - 1] == 0)
         a->count--;
-}
-
-void hr_big_subtract(hr_big *a, const hr_big *b)
-{
-    hr_big_subtract_product(a, b, 1);
 }
 
 uint32_t hr_big_divide(hr_big *a, const hr_big *b)

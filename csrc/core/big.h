@@ -21,9 +21,8 @@ int hr_big_compare(const hr_big *a, const hr_big *b);
 void hr_big_multiply_add(hr_big *a, uint32_t factor, uint32_t addend);
 void hr_big_multiply_pow5(hr_big *a, unsigned exponent);
 void hr_big_shift_left(hr_big *a, unsigned bits);
-void hr_big_add(hr_big *a, const hr_big *b);
-/* a -= b; a must not be less */
-void hr_big_subtract(hr_big *a, const hr_big *b);
+/* a + b > c, which is not zero */
+bool hr_big_sum_exceeds(const hr_big *a, const hr_big *b, const hr_big *c);
 /* The quotient a / b, a becoming the remainder. The caller guarantees a < b * 2^32 and that b has its highest bit set in its highest
  * limb (hr_big_normalize_shift), which makes the quotient's estimate off by a few at most. */
 uint32_t hr_big_divide(hr_big *a, const hr_big *b);

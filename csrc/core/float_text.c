@@ -422,7 +422,7 @@ static size_t hr_float_layout(char *to, const char *digits, int count, int expon
  * other way: so does the server, which prints 1e23 as 9.999999999999999e+22. Returns the count; *exponent is the first digit's. */
 static int hr_float_shortest(uint64_t significand, int binary, bool narrow_below, char *digits, int *exponent)
 {
-    hr_big r, s, m_low, m_high, sum;
+    hr_big r, s, m_low, m_high;
     int count = 0, k;
     unsigned shift;
 
@@ -455,9 +455,7 @@ static int hr_float_shortest(uint64_t significand, int binary, bool narrow_below
         hr_big_shift_left(&m_low, (unsigned)-k);
         hr_big_shift_left(&m_high, (unsigned)-k);
     }
-    sum = r;
-    hr_big_add(&sum, &m_high);
-    while (hr_big_compare(&sum, &s) > 0) { /* the highest acceptable number is above 10^k */
+    while (hr_big_sum_exceeds(&r, &m_high, &s)) { /* the highest acceptable number is above 10^k */
         k++;
         hr_big_multiply_add(&s, 10, 0);
     }
@@ -476,9 +474,7 @@ static int hr_float_shortest(uint64_t significand, int binary, bool narrow_below
         hr_big_multiply_add(&m_high, 10, 0);
         digit = hr_big_divide(&r, &s);
         low = hr_big_compare(&r, &m_low) < 0;
-        sum = r;
-        hr_big_add(&sum, &m_high);
-        high = hr_big_compare(&sum, &s) > 0;
+        high = hr_big_sum_exceeds(&r, &m_high, &s);
         if (low && high) { /* both neighbours will do: take the nearer, the even one of two equally near */
             hr_big_shift_left(&r, 1);
             int side = hr_big_compare(&r, &s);

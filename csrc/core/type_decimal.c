@@ -50,30 +50,30 @@ static hr_u128 hr_decimal_unpack(hr_decimal128 value, bool *negative)
 static inline bool hr_decimal_parse_plain(const hr_type *type, const char *s, size_t n, hr_decimal128 *value)
 {
     bool negative = n > 0 && *s == '-';
-    const char *p = s + negative, *end = s + n, *point = NULL;
+    const char *p = s + negative, *end = s + n;
     uint64_t digits = 0;
-    int missing, room;
+    int missing = type->scale, room;
 
-    if (HR_UNLIKELY((size_t)(end - p) - 1 > 18)) /* empty, or more than 18 digits and a point */
+    if (HR_UNLIKELY((size_t)(end - p) - 1 > 18 || !hr_is_digit(*p))) /* empty, or more than 18 digits and a point */
         return false;
-    if (!hr_is_digit(*p))
-        return false;
-    for (; p < end; p++) {
-        unsigned digit = (unsigned char)(*p - '0');
-        if (HR_LIKELY(digit <= 9))
-            digits = digits * 10 + digit;
-        else if (*p == '.' && point == NULL)
-            point = p;
-        else
+    for (; p < end && hr_is_digit(*p); p++)
+        digits = digits * 10 + (unsigned)(*p - '0');
+    if (p < end) {
+        if (*p++ != '.')
+            return false;
+        missing -= (int)(end - p);
+        for (; p < end; p++) {
+            if (!hr_is_digit(*p))
+                return false;
+            digits = digits * 10 + (unsigned)(*p - '0');
+        }
+        if (missing < 0)
             return false;
     }
-    missing = type->scale - (point == NULL ? 0 : (int)(end - point) - 1);
-    if (missing < 0)
-        return false;
     room = type->precision - missing; /* digits * 10^missing < 10^precision */
     if (room < 19 && (room < 0 || digits >= hr_pow10_64[room]))
         return false;
-    if (HR_LIKELY(missing <= 19 && digits <= (uint64_t)INT64_MAX / hr_pow10_64[missing])) {
+    if (HR_LIKELY(type->precision <= 18)) {
         int64_t small = (int64_t)(digits * hr_pow10_64[missing]);
         small = negative ? -small : small;
         value->low = (uint64_t)small;

@@ -17,6 +17,22 @@ static const uint8_t hr_uuid_hex[256] = {
 #undef X
 };
 
+/* The form that nearly all uuids have: 8-4-4-4-12 digits with hyphens between, at fixed places. */
+static inline bool hr_uuid_scan_plain(const char *s, size_t n, uint8_t value[HR_UUID_BYTES])
+{
+    static const uint8_t places[HR_UUID_BYTES] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+    unsigned bad = 0;
+
+    if (n != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-')
+        return false;
+    for (int i = 0; i < HR_UUID_BYTES; i++) {
+        unsigned high = hr_uuid_hex[(unsigned char)s[places[i]]], low = hr_uuid_hex[(unsigned char)s[places[i] + 1]];
+        bad |= high | low;
+        value[i] = (uint8_t)(high << 4 | low);
+    }
+    return bad < 16;
+}
+
 /* The server's rule: 32 hex digits, a hyphen allowed after every group of four, braces around. Nothing else, no white space. */
 static bool hr_uuid_scan(const char *s, size_t n, uint8_t value[HR_UUID_BYTES])
 {
@@ -53,7 +69,7 @@ static int hr_uuid_parse(const hr_type *type, hr_token token, const char *s, siz
         return hr_type_parse_number_token(hr_uuid_parse, type, token, s, out, error);
     if (token == HR_TOKEN_BYTES && n == HR_UUID_BYTES) /* no text of a uuid is so short */
         return hr_column_append_16(out, (const uint8_t *)s, error);
-    if (HR_UNLIKELY(!hr_uuid_scan(s, n, value)))
+    if (HR_UNLIKELY(!hr_uuid_scan_plain(s, n, value) && !hr_uuid_scan(s, n, value)))
         return hr_type_invalid("uuid", s, n, error);
     return hr_column_append_16(out, value, error);
 }
