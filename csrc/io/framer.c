@@ -237,15 +237,15 @@ static void hr_framer_take(hr_framer *framer, size_t length, size_t body, hr_rec
 {
     const char *data = framer->block->data + framer->pos;
 
-    record->data = data;
-    record->len = body;
-    record->offset = framer->offset;
-    record->timestamp = HR_NO_TIMESTAMP;
-    record->line = framer->line;
-    record->key = NULL;
-    record->key_len = 0;
-    record->topic = framer->options.topic;
-    record->partition = framer->options.partition;
+    *record = (hr_record){
+        .data = data,
+        .len = body,
+        .offset = framer->offset,
+        .timestamp = HR_NO_TIMESTAMP,
+        .line = framer->line,
+        .topic = framer->options.topic,
+        .partition = framer->options.partition,
+    };
     if (framer->offset == 0 && body >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
         record->data += 3;
         record->len -= 3;
