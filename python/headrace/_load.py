@@ -30,7 +30,8 @@ def load(
 
     Keyword settings:
       job: the load's name, to which its offsets belong (default: the target's name)
-      mode: "append", "upsert" (on the primary key, or `key`) or "replace" (all rows of the target, in one transaction)
+      mode: "append", "upsert" (INSERT ... ON CONFLICT on the primary key, or on `key`, which needs a unique index) or
+        "replace" (delete the rows of the same key, then insert: needs no index, and moves rows between partitions)
       key: the columns that identify a row
       format: "json" or "csv" (default: by the file's name); csv: {"delimiter", "quote", "header", "null"}
       map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp", None, or
@@ -42,7 +43,9 @@ def load(
       start: "earliest" or "latest", for partitions without a stored offset
       lost_offsets: "fail" or "earliest", when the broker has deleted what comes next; until: "end" or "forever"
       identity: False loads files again although they were loaded before
-      workers, batch_records, batch_bytes, linger_ms, max_records, max_seconds, commit ("batch" or "end"), run_id
+      workers, batch_records, batch_bytes, linger_ms, max_records, max_seconds, run_id
+      commit: "batch" (each batch with its offsets, the default) or "end" (the whole run or nothing; the default for
+        standard input and queries, which cannot be continued)
 
     Raises UsageError, SchemaError, FencedError, BalanceError (all FatalError) or RetriableError; `receipt` of the
     exception is the failed run's Receipt, if it got that far. An exception from `progress`, and Ctrl-C, roll back what

@@ -16,6 +16,9 @@ ColumnMap = Mapping[str, str | Mapping[str, str] | None]
 # Sources that cannot be continued: their offsets are the run's own and are forgotten when it has succeeded.
 ONE_OFF = frozenset({"stdin", "postgres", "dead_letters"})
 
+# Sources that cannot be read again from where a failed run stopped: one transaction, all or nothing, unless told.
+ALL_OR_NOTHING = frozenset({"stdin", "postgres"})
+
 
 def zoneinfo_directory() -> str | None:
     """Where the time zones are, when the system has none in the usual place: Python's own tzdata package, or None."""
@@ -62,7 +65,7 @@ def build(
     batch_records: int | None = None,
     batch_bytes: int | None = None,
     linger_ms: int | None = None,
-    commit: Literal["batch", "end"] = "batch",
+    commit: Literal["batch", "end"] | None = None,
     run_id: str | None = None,
 ) -> dict[str, Any]:
     """The settings as one object; `load` explains each. UsageError for what cannot be."""
@@ -106,7 +109,7 @@ def build(
         "batch_records": batch_records,
         "batch_bytes": batch_bytes,
         "linger_ms": linger_ms,
-        "commit": commit,
+        "commit": commit or ("end" if origin["kind"] in ALL_OR_NOTHING else "batch"),
         "one_off": origin["kind"] in ONE_OFF or (origin["kind"] == "file" and not origin.get("identity", True)),
         "zoneinfo": zoneinfo_directory(),
     }
