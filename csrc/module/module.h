@@ -113,6 +113,7 @@ extern PyMethodDef hr_py_decode_methods[];
 extern PyMethodDef hr_py_partition_methods[];
 extern PyMethodDef hr_py_load_methods[];
 extern PyMethodDef hr_py_kafka_methods[];
+extern PyMethodDef hr_py_version_methods[];
 
 /* database.c */
 extern PyType_Spec hr_py_connection_spec;

@@ -14,7 +14,7 @@ from headrace.receipt import Receipt
 
 _COLUMNS = (
     'id, job, run_id, target, topic, partition, "offset", line, reason, column_name, value, message, sqlstate,'
-    " raw, key, record_timestamp, rejected_at, attempts, replayed_at, replayed_run"
+    " raw, key, header, record_timestamp, rejected_at, attempts, replayed_at, replayed_run"
 )
 
 
@@ -37,6 +37,7 @@ class DeadLetter:
     sqlstate: str | None
     raw: bytes | None
     key: bytes | None
+    header: str | None
     record_timestamp: str | None
     rejected_at: str
     attempts: int
@@ -192,6 +193,7 @@ def _from_row(row: tuple[str | None, ...]) -> DeadLetter:
         sqlstate=v["sqlstate"],
         raw=_bytea(v["raw"]),
         key=_bytea(v["key"]),
+        header=v["header"],
         record_timestamp=v["record_timestamp"],
         rejected_at=v["rejected_at"] or "",
         attempts=int(v["attempts"] or 0),

@@ -33,7 +33,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: st
 def _html_cell(value: Any) -> str:
     if value is None:
         return '<td style="color: gray">null</td>'
-    if isinstance(value, int) and not isinstance(value, bool):
+    if _is_number(value):
         return f'<td style="text-align: right">{value:,}</td>'
     return f"<td>{html.escape(shorten(str(value)))}</td>"
 
@@ -43,7 +43,7 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     listed = [list(row) for row in rows]
     cells = [[_text_cell(value) for value in row] for row in listed]
     numbers = [
-        all(isinstance(row[i], int) or row[i] is None for row in listed) and bool(listed) for i in range(len(header))
+        all(_is_number(row[i]) or row[i] is None for row in listed) and bool(listed) for i in range(len(header))
     ]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(header)]
 
@@ -57,9 +57,15 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _text_cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
         return f"{value:,}"
     return shorten(printable(str(value)), 60)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,172 @@
+"""What the verbs share: options, output, and errors as exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from headrace import dsn as dsns
+from headrace.display import printable, text_table
+from headrace.errors import HeadraceError, UsageError
+from headrace.receipt import Receipt
+
+EXIT_REJECTS = 1
+EXIT_RETRIABLE = 3
+EXIT_FATAL = 4
+EXIT_INTERRUPTED = 130
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+
+
+def add_database(parser: argparse.ArgumentParser) -> None:
+    """--dsn."""
+    parser.add_argument(
+        "--dsn",
+        metavar="CONNINFO",
+        help="the database, as a URI or host=... dbname=...; what is left out comes from PG* variables as in psql",
+    )
+
+
+def add_kafka(parser: argparse.ArgumentParser, brokers: bool = False) -> None:
+    """--kafka-config, -X and, where no kafka:// URL is given, --brokers."""
+    group = parser.add_argument_group("Kafka")
+    if brokers:
+        group.add_argument("--brokers", metavar="HOST:PORT", help="bootstrap.servers")
+    group.add_argument(
+        "--kafka-config",
+        metavar="FILE",
+        help="properties file with librdkafka settings (default: $HEADRACE_KAFKA_CONFIG)",
+    )
+    group.add_argument(
+        "-X",
+        dest="kafka_settings",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="one librdkafka setting, over those of the file; repeat for more",
+    )
+
+
+def kafka_settings(arguments: argparse.Namespace) -> dict[str, str]:
+    """The settings of add_kafka's options together. UsageError when one is not NAME=VALUE."""
+    from headrace import _source
+
+    settings = _source.kafka_settings(arguments.kafka_config)
+    for pair in arguments.kafka_settings:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(f"-X {pair}: write it as NAME=VALUE")
+        settings[name] = value
+    if getattr(arguments, "brokers", None):
+        settings["bootstrap.servers"] = arguments.brokers
+    return settings
+
+
+def number(text: str) -> int:
+    """A whole number above 0, with k, M or G (thousands) and underscores allowed: 500k, 2_000_000."""
+    factor = {"k": 1000, "m": 1000_000, "g": 1000_000_000}.get(text[-1:].lower(), 1)
+    try:
+        value = int(text if factor == 1 else text[:-1]) * factor
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be above 0")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A length of time: 90, 90s, 15m, 2h."""
+    factor = {"s": 1, "m": 60, "h": 3600}.get(text[-1:].lower())
+    try:
+        value = float(text if factor is None else text[:-1]) * (factor or 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length of time: write 90, 15m or 2h") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be above 0")
+    return value
+
+
+def warn_about_password(dsn: str | None) -> None:
+    """The arguments of a process are visible to every user of the machine."""
+    if dsns.has_password(dsn):
+        say("warning: the password in --dsn is visible to other users in the list of processes; use ~/.pgpass or PGPASSFILE")
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr, whatever control characters came in with data."""
+    sys.stderr.write("\n".join(printable(line) for line in text.split("\n")) + "\n")
+    sys.stderr.flush()
+
+
+def show(arguments: argparse.Namespace, data: Any, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A listing: JSON with --json, else a table; both on stdout."""
+    if arguments.json:
+        print_json(data)
+        return
+    listed = list(rows)
+    print(text_table(header, listed) if listed else "(none)")
+
+
+def print_json(data: Any) -> None:
+    """One line of JSON on stdout."""
+    print(json.dumps(data, ensure_ascii=False), flush=True)
+
+
+def finish(arguments: argparse.Namespace, receipt: Receipt) -> int:
+    """Tell what a run did: the summary on stderr, with --json the receipt on stdout. Returns the exit code."""
+    say(str(receipt))
+    if arguments.json:
+        print_json(receipt.to_dict())
+    return EXIT_REJECTS if getattr(arguments, "strict", False) and receipt.rejected else 0
+
+
+def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
+    """Run a verb; turn what it raises into a message and an exit code."""
+    try:
+        return run(arguments)
+    except HeadraceError as error:
+        if isinstance(error.receipt, Receipt):
+            say(str(error.receipt))
+        say(f"headrace {arguments.verb}: {error}")
+        report(arguments, error)
+        return error.exit_code
+    except MemoryError:
+        say(f"headrace {arguments.verb}: out of memory; try fewer workers or smaller batches")
+        return EXIT_RETRIABLE
+    except KeyboardInterrupt:
+        say(f"headrace {arguments.verb}: interrupted; what was not committed was rolled back")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has gone; Python must not complain about it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        say(f"headrace {arguments.verb}: {error}")
+        return EXIT_FATAL
+
+
+def report(arguments: argparse.Namespace, error: HeadraceError) -> None:
+    """With --json, a failure is JSON on stdout too."""
+    if not getattr(arguments, "json", False):
+        return
+    receipt = error.receipt.to_dict() if isinstance(error.receipt, Receipt) else None
+    details = {
+        "code": error.code,
+        "message": str(error),
+        "retriable": error.retriable,
+        "fatal": error.fatal,
+        "sqlstate": error.sqlstate,
+    }
+    print_json({"error": details, "receipt": receipt})
+
+
+def want_progress(arguments: argparse.Namespace) -> bool:
+    """A bar is for a terminal, and not for who asked for quiet."""
+    return sys.stderr.isatty() and not getattr(arguments, "quiet", False)
