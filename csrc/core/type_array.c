@@ -7,6 +7,8 @@
 #include "json_scan.h"
 #include "type_common.h"
 
+#define HR_ARRAY_HEAD 20 /* bytes before the first element of a binary array with one dimension */
+
 /* ---- messages ---- */
 
 static int hr_array_invalid(const hr_type *type, const char *s, size_t n, const char *why, hr_error *error)
@@ -253,7 +255,7 @@ static int hr_array_write_binary(const hr_type *type, const hr_column *column, i
     hr_array_span(column, row, &from, &to);
     for (int64_t i = from; i < to && !has_null; i++)
         has_null = hr_column_is_null(child, i);
-    head = hr_write_field(out, from == to ? 12 : 20, error);
+    head = hr_write_field(out, from == to ? 12 : HR_ARRAY_HEAD, error);
     if (head == NULL)
         return HR_ENOMEM;
     hr_store_be32(head, from == to ? 0 : 1); /* dimensions: an empty array has none */
@@ -287,7 +289,7 @@ static int hr_array_read_elements(const hr_type *type, const uint8_t *bytes, siz
     for (int32_t i = 0; i < count; i++) {
         int32_t length;
         if (n - at < 4)
-            return hr_type_bad_field(type, (int32_t)n, error);
+            return hr_type_bad_field(type, (int32_t)n + HR_ARRAY_HEAD, error);
         length = (int32_t)hr_load_be32(bytes + at);
         at += 4;
         if (length == -1) {
@@ -295,11 +297,11 @@ static int hr_array_read_elements(const hr_type *type, const uint8_t *bytes, siz
             continue;
         }
         if (length < 0 || n - at < (size_t)length)
-            return hr_type_bad_field(type, (int32_t)n, error);
+            return hr_type_bad_field(type, (int32_t)n + HR_ARRAY_HEAD, error);
         HR_RETURN_NOT_OK(hr_type_ops_of(type->element)->read_binary(type->element, bytes + at, length, child, error));
         at += (size_t)length;
     }
-    return at == n ? HR_OK : hr_type_bad_field(type, (int32_t)n, error);
+    return at == n ? HR_OK : hr_type_bad_field(type, (int32_t)n + HR_ARRAY_HEAD, error);
 }
 
 static int hr_array_read_binary(const hr_type *type, const uint8_t *bytes, int32_t n, hr_column *out, hr_error *error)
@@ -319,7 +321,7 @@ static int hr_array_read_binary(const hr_type *type, const uint8_t *bytes, int32
     if (dimensions > 1)
         return hr_error_data(error, HR_REASON_TYPE, NULL, 0, "%s with %d dimensions cannot be kept: only arrays of one dimension can",
                              hr_type_label(type), (int)dimensions);
-    if (dimensions != 1 || n < 20)
+    if (dimensions != 1 || n < HR_ARRAY_HEAD)
         return hr_type_bad_field(type, n, error);
     count = (int32_t)hr_load_be32(bytes + 12);
     if (hr_load_be32(bytes + 16) != 1)
@@ -327,7 +329,7 @@ static int hr_array_read_binary(const hr_type *type, const uint8_t *bytes, int32
                              hr_type_label(type), (int)(int32_t)hr_load_be32(bytes + 16));
     if (count < 0)
         return hr_type_bad_field(type, n, error);
-    rc = hr_array_read_elements(type, bytes + 20, (size_t)n - 20, count, out->child, error);
+    rc = hr_array_read_elements(type, bytes + HR_ARRAY_HEAD, (size_t)n - HR_ARRAY_HEAD, count, out->child, error);
     if (rc == HR_OK)
         rc = hr_column_append_list(out, error);
     if (rc != HR_OK)
