@@ -180,7 +180,8 @@ static void test_rejects(void)
     EXPECT_REJECT(&f, "{\"id\":1,\"customer_id\":1,\"amount\":1,\"paid\":\"\\u006daybe\"}", HR_REASON_TYPE);
     CHECK_TEXT(f.error.value, f.error.value_len, "\\u006daybe");
     /* the very last column fails: all the others are taken back */
-    EXPECT_REJECT(&f, "{\"id\":1,\"customer_id\":1,\"amount\":1,\"currency\":\"EUR\",\"paid\":true,\"status\":\"a\",\"score\":\"x\"}", HR_REASON_TYPE);
+    EXPECT_REJECT(&f, "{\"id\":1,\"customer_id\":1,\"amount\":1,\"currency\":\"EUR\",\"paid\":true,\"status\":\"a\","
+                      "\"score\":\"x\"}", HR_REASON_TYPE);
     CHECK(f.batch->length == 1);
     EXPECT_ROW(&f, "{\"id\":2,\"customer_id\":7,\"amount\":2,\"currency\":\"PLN\"}");
     CHECK_VALUE(&f, "currency", 1, "PLN");
@@ -235,7 +236,8 @@ static void test_paths(void)
     fixture f;
 
     fixture_open(&f, "json", fixture_schema(nested, COUNT(nested)), NULL);
-    EXPECT_ROW(&f, "{\"id\":1,\"customer\":{\"name\":\"Eve\",\"address\":{\"city\":\"Oslo\",\"zip\":\"01\"}},\"a.b\":\"d\",\"a\":{\"b\":\"no\"}}");
+    EXPECT_ROW(&f, "{\"id\":1,\"customer\":{\"name\":\"Eve\",\"address\":{\"city\":\"Oslo\",\"zip\":\"01\"}},"
+                   "\"a.b\":\"d\",\"a\":{\"b\":\"no\"}}");
     CHECK_VALUE(&f, "city", 0, "Oslo");
     CHECK_VALUE(&f, "zip", 0, "01");
     CHECK_VALUE(&f, "customer_name", 0, "Eve");
@@ -301,7 +303,8 @@ static void test_rest(void)
         {"{ \"a\" : 1.50 , \"id\" : 2 , \"b\" : [ 1, {} ] }", "{\"a\" : 1.50,\"b\" : [ 1, {} ]}"},
         {"{\"a\":1,\"id\":2,\"b\":\"x\\n\",\"c\":null}", "{\"a\":1,\"b\":\"x\\n\",\"c\":null}"},
         {"{\"customer\":{\"address\":{\"city\":\"Oslo\"}}}", "{\"customer\":{\"address\":{}}}"},
-        {"{\"customer\":{\"address\":{\"city\":\"Oslo\",\"zip\":1},\"n\":2},\"z\":3}", "{\"customer\":{\"address\":{\"zip\":1},\"n\":2},\"z\":3}"},
+        {"{\"customer\":{\"address\":{\"city\":\"Oslo\",\"zip\":1},\"n\":2},\"z\":3}",
+         "{\"customer\":{\"address\":{\"zip\":1},\"n\":2},\"z\":3}"},
         {"{\"z\":3,\"customer\":{\"n\":2,\"address\":{\"zip\":1,\"city\":\"Oslo\",\"y\":0}}}",
          "{\"z\":3,\"customer\":{\"n\":2,\"address\":{\"zip\":1,\"y\":0}}}"},
         {"{\"customer\":5}", "{\"customer\":5}"},

@@ -107,7 +107,8 @@ static void test_depth(void)
 {
     static const struct {
         const char *open, *inside, *close;
-    } shapes[] = {{"[", "", "]"}, {"{\"a\":", "1", "}"}, {"[{\"k\":", "[]", "}]"}, {"[", "", ""}, {"{\"a\":", "", ""}, {"[1,[2],", "3", "]"}};
+    } shapes[] = {{"[", "", "]"}, {"{\"a\":", "1", "}"}, {"[{\"k\":", "[]", "}]"},
+                  {"[", "", ""},  {"{\"a\":", "", ""},   {"[1,[2],", "3", "]"}};
     hr_error error;
     size_t len;
     char *text;
