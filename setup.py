@@ -3,12 +3,14 @@
 Once, so that `headrace` and the Airflow provider are found:   pip install --no-build-isolation --no-deps -e .
 After every change of C (two seconds when little changed):     python setup.py build_ext --inplace
 
-Each C file becomes one object under build/extension-<platform>-<python>/. It is compiled again only when the file, a header it
-includes or its flags changed (the compiler writes the list of headers); HEADRACE_JOBS files at a time, 2 unless told.
-Other switches, all from the environment: CC, CFLAGS (appended: the last word), LDFLAGS, HEADRACE_WERROR=1 (warnings are errors).
+Each C file becomes one object under build/extension-<platform>-<python>/. It is compiled again only when the
+file, a header it includes or its flags changed (the compiler writes the list of headers); HEADRACE_JOBS files
+at a time, 2 unless told. Other switches, all from the environment: CC, CFLAGS (appended: the last word),
+LDFLAGS, HEADRACE_WERROR=1 (warnings are errors).
 
-A file named *_avx2.c, *_avx512.c or *_neon.c gets the flags of its instruction set (INSTRUCTION_SETS below) and only exists on
-machines of that family; who may call it is decided at run time. Nothing else is compiled for a special machine.
+A file named *_avx2.c, *_avx512.c or *_neon.c gets the flags of its instruction set (INSTRUCTION_SETS below)
+and only exists on machines of that family; who may call it is decided at run time. Nothing else is compiled
+for a special machine.
 """
 
 from __future__ import annotations
@@ -88,12 +90,16 @@ def pkg_config(*arguments: str) -> list[str]:
 
 
 def library_flags() -> tuple[list[str], list[str]]:
-    """Compile and link flags of the libraries. SetupError, with what to install, when one is missing or too old."""
+    """Compile and link flags of the libraries. SetupError, with what to install, when one is missing or too
+    old.
+    """
     if shutil.which("pkg-config") is None:
         raise SetupError("pkg-config is missing. On Debian and Ubuntu: apt-get install pkg-config")
     missing = []
     for name, (version, package) in LIBRARIES.items():
-        found = subprocess.run(["pkg-config", f"--atleast-version={version}", name], capture_output=True, check=False)
+        found = subprocess.run(
+            ["pkg-config", f"--atleast-version={version}", name], capture_output=True, check=False
+        )
         if found.returncode != 0:
             missing.append((name, version, package))
     if missing:
@@ -107,11 +113,15 @@ class BuildExtension(build_ext):
     """build_ext that compiles in parallel and only what changed."""
 
     def finalize_options(self) -> None:
+        """Keep the objects in one place."""
         super().finalize_options()
         # One place for the objects, whoever calls us: pip hands over a new temporary folder each time.
-        self.build_temp = str(ROOT / "build" / f"extension-{sysconfig.get_platform()}-{sys.implementation.cache_tag}")
+        self.build_temp = str(
+            ROOT / "build" / f"extension-{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+        )
 
     def build_extension(self, ext: Extension) -> None:
+        """Compile what changed, then link."""
         cflags, libs = library_flags()
         own = shlex.split(os.environ.get("CFLAGS", ""))
         flags = [
@@ -161,7 +171,10 @@ class BuildExtension(build_ext):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         sys.stderr.write(done.stderr)
         if done.returncode != 0:
-            raise CompileError(f"{file} does not compile; the compiler's words are above. The command was: {shlex.join(command)}")
+            raise CompileError(
+                f"{file} does not compile; the compiler's words are above. The command was: "
+                f"{shlex.join(command)}"
+            )
         stamp.write_text(self.fingerprint(flags), encoding="utf-8")
 
     def link_when_older(self, objects: list[str], target: Path, libraries: list[str]) -> None:

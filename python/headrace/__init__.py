@@ -1,8 +1,9 @@
-"""Headrace: Kafka topics and files into PostgreSQL at COPY speed, exactly once, with every rejected record kept.
+"""Headrace: Kafka topics and files into PostgreSQL at COPY speed, exactly once, with every rejected record
+kept.
 
     import headrace
-    receipt = headrace.load("kafka://localhost:9092/purchases", "shop.purchases", dsn="postgresql://localhost/shop")
-    print(receipt)
+    receipt = headrace.load("kafka://localhost:9092/purchases", "shop.purchases",
+    dsn="postgresql://localhost/shop") print(receipt)
 
 Importing this package is cheap: everything below is imported when it is first used.
 """

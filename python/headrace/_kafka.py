@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionOffsets:
-    """The offsets that a broker has of one partition: [begin, end). at: the first one at or after the time asked for."""
+    """The offsets that a broker has of one partition: [begin, end). at: the first one at or after the time
+    asked for.
+    """
 
     partition: int
     begin: int
@@ -24,7 +25,9 @@ def offsets(
     partitions: Sequence[int] | None = None,
     timestamp_ms: int | None = None,
 ) -> list[PartitionOffsets]:
-    """The offsets of a topic's partitions. UsageError for a topic that does not exist, RetriableError without a broker."""
+    """The offsets of a topic's partitions. UsageError for a topic that does not exist, RetriableError without
+    a broker.
+    """
     from headrace import _headrace
 
     question = {

@@ -77,9 +77,9 @@ def lag(
 ) -> Lag:
     """Compare a job's stored offsets with the end of a topic.
 
-    job: the load's name; source: "kafka://host:port/topic", or "kafka://topic" with the brokers in `kafka`. A job without stored offsets (or a
-    database without the schema headrace) counts from the beginning. It is an upper bound: offsets of aborted
-    transactions, and those that compaction removed, count as well.
+    job: the load's name; source: "kafka://host:port/topic", or "kafka://topic" with the brokers in `kafka`. A
+    job without stored offsets (or a database without the schema headrace) counts from the beginning. It is an
+    upper bound: offsets of aborted transactions, and those that compaction removed, count as well.
     """
     topic, settings = _source.parse_kafka(source if "://" in source else f"kafka://{source}", kafka)
     known = _kafka.offsets(settings, topic)
@@ -87,7 +87,8 @@ def lag(
     with Connection(dsn or "") as connection:
         if migrations.current(connection):
             rows = connection.query(
-                "SELECT partition, next_offset FROM headrace.offsets WHERE job = $1 AND topic = $2", [job, topic]
+                "SELECT partition, next_offset FROM headrace.offsets WHERE job = $1 AND topic = $2",
+                [job, topic],
             )
             stored = {int(partition or 0): int(offset or 0) for partition, offset in rows}
     return Lag(job, topic, tuple(_partition(p, stored.get(p.partition)) for p in known))

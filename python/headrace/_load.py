@@ -22,34 +22,38 @@ def load(
 ) -> Receipt:
     """Load records into a PostgreSQL table, exactly once, and return the receipt.
 
-    source: "kafka://host:port/topic", "kafka://topic" (brokers from `kafka`), a path, a glob or a list of them (plain,
-      gzip or zstd), "-" (standard input), "postgresql://...?table=schema.name", or headrace.Query(dsn, sql).
+    source: "kafka://host:port/topic", "kafka://topic" (brokers from `kafka`), a path, a glob or a list of
+      them (plain, gzip or zstd), "-" (standard input), "postgresql://...?table=schema.name", or
+      headrace.Query(dsn, sql).
     target: the table, "schema.name". Its definition is the contract: types, NOT NULL, keys, partitioning.
-    dsn: of the target's database; what it leaves out comes from PG* variables, the service file and ~/.pgpass.
+    dsn: of the target's database; what it leaves out comes from PG* variables, the service file and
+      ~/.pgpass.
     progress: True, a tqdm bar, or a function that takes a Progress, called up to five times a second.
 
     Keyword settings:
       job: the load's name, to which its offsets belong (default: the target's name)
-      mode: "append", "upsert" (INSERT ... ON CONFLICT on the primary key, or on `key`, which needs a unique index) or
-        "replace" (delete the rows of the same key, then insert: needs no index, and moves rows between partitions)
+      mode: "append", "upsert" (INSERT ... ON CONFLICT on the primary key, or on `key`, which needs a unique
+        index) or "replace" (delete the rows of the same key, then insert: needs no index, and moves rows
+        between partitions)
       key: the columns that identify a row
       format: "json" or "csv" (default: by the file's name); csv: {"delimiter", "quote", "header", "null"}
-      map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp", None, or
-        {"path": ..., "unit": "s"|"ms"|"us"|"ns"|"days"}
+      map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp",
+        None, or {"path": ..., "unit": "s"|"ms"|"us"|"ns"|"days"}
       unknown: "ignore" or "reject" records with keys that no column names; tombstones: "skip" or "reject"
       partition, zone: the period and time zone of partitions that are made ("week", "day", "month"; UTC);
         partition_column; create_partitions
-      kafka: librdkafka's settings as a mapping or the path of a properties file; partitions: a list of numbers
-      start: "earliest" or "latest", for partitions without a stored offset
-      lost_offsets: "fail" or "earliest", when the broker has deleted what comes next; until: "end" or "forever"
+      kafka: librdkafka's settings as a mapping or the path of a properties file
+      partitions: a list of numbers; start: "earliest" or "latest", for partitions without a stored offset
+      lost_offsets: "fail" or "earliest", when the broker has deleted what comes next
+      until: "end" or "forever"
       identity: False loads files again although they were loaded before
       workers, batch_records, batch_bytes, linger_ms, max_records, max_seconds, run_id
-      commit: "batch" (each batch with its offsets, the default) or "end" (the whole run or nothing; the default for
-        standard input and queries, which cannot be continued)
+      commit: "batch" (each batch with its offsets, the default) or "end" (the whole run or nothing; the
+        default for standard input and queries, which cannot be continued)
 
-    Raises UsageError, SchemaError, FencedError, BalanceError (all FatalError) or RetriableError; `receipt` of the
-    exception is the failed run's Receipt, if it got that far. An exception from `progress`, and Ctrl-C, roll back what
-    is not committed within a second.
+    Raises UsageError, SchemaError, FencedError, BalanceError (all FatalError) or RetriableError; `receipt` of
+    the exception is the failed run's Receipt, if it got that far. An exception from `progress`, and Ctrl-C,
+    roll back what is not committed within a second.
     """
     return run(_settings.build(source, target, dsn=dsn, **settings), progress=progress)
 

@@ -13,7 +13,9 @@ from headrace.display import html_table, text_table
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What load would do. `data` is the whole plan as plain JSON values; the properties are its usual parts."""
+    """What load would do. `data` is the whole plan as plain JSON values; the properties are its usual
+    parts.
+    """
 
     data: Mapping[str, Any]
 
@@ -32,7 +34,9 @@ class Plan:
 
     @property
     def target(self) -> Mapping[str, Any]:
-        """The target as the catalog describes it: table, columns, key, partition_column, partitions, copy_format."""
+        """The target as the catalog describes it: table, columns, key, partition_column, partitions,
+        copy_format.
+        """
         return dict(self.data.get("target") or {})
 
     @property
@@ -82,7 +86,8 @@ class Plan:
 
 
 def plan(source: _source.Source, target: str, *, dsn: str | None = None, **settings: Any) -> Plan:
-    """Connect, check types, permissions and lag, and say what `load` with the same arguments would do. Writes nothing.
+    """Connect, check types, permissions and lag, and say what `load` with the same arguments would do. Writes
+    nothing.
 
     Raises what load would raise.
     """

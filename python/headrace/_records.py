@@ -19,8 +19,8 @@ def partition(
     """The rows of each period as a batch of their own, in order of time.
 
     column: a date, timestamp or timestamptz column; zone applies to timestamptz.
-    Keys are "2026-W47", "2026-11-21" or "2026-11", as in Hive-style paths; rows whose time is null or infinite are
-    under "__HIVE_DEFAULT_PARTITION__". Raises UsageError for another column, unit or zone.
+    Keys are "2026-W47", "2026-11-21" or "2026-11", as in Hive-style paths; rows whose time is null or
+    infinite are under "__HIVE_DEFAULT_PARTITION__". Raises UsageError for another column, unit or zone.
     """
     parts = _headrace.partition(batch, column, unit, zone, _settings.zoneinfo_directory())
     return {value if value is not None else NO_PERIOD: rows for _, value, _, _, rows in parts}

@@ -1,4 +1,6 @@
-"""A load's settings: from keyword arguments to the JSON object that the C module reads (csrc/io/load_config.h)."""
+"""A load's settings: from keyword arguments to the JSON object that the C module reads
+(csrc/io/load_config.h).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,15 @@ ColumnMap = Mapping[str, str | Mapping[str, str] | None]
 # Sources that cannot be continued: their offsets are the run's own and are forgotten when it has succeeded.
 ONE_OFF = frozenset({"stdin", "postgres", "dead_letters"})
 
-# Sources that cannot be read again from where a failed run stopped: one transaction, all or nothing, unless told.
+# Sources that cannot be read again from where a failed run stopped: one transaction, all or nothing, unless
+# told.
 ALL_OR_NOTHING = frozenset({"stdin", "postgres"})
 
 
 def zoneinfo_directory() -> str | None:
-    """Where the time zones are, when the system has none in the usual place: Python's own tzdata package, or None."""
+    """Where the time zones are, when the system has none in the usual place: Python's own tzdata package, or
+    None.
+    """
     if os.environ.get("TZDIR") or os.path.isdir("/usr/share/zoneinfo"):
         return None
     import importlib.util
@@ -110,7 +115,8 @@ def build(
         "batch_bytes": batch_bytes,
         "linger_ms": linger_ms,
         "commit": commit or ("end" if origin["kind"] in ALL_OR_NOTHING else "batch"),
-        "one_off": origin["kind"] in ONE_OFF or (origin["kind"] == "file" and not origin.get("identity", True)),
+        "one_off": origin["kind"] in ONE_OFF
+        or (origin["kind"] == "file" and not origin.get("identity", True)),
         "zoneinfo": zoneinfo_directory(),
     }
     return settings

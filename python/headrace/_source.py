@@ -31,15 +31,16 @@ Source = str | os.PathLike[str] | Query | Sequence[str | os.PathLike[str]]
 
 
 def read_properties(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The settings of a Kafka properties file: `name=value` lines, # and ! start comments. UsageError when unreadable."""
+    """The settings of a Kafka properties file: `name=value` lines, # and ! start comments. UsageError when
+    unreadable.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the Kafka settings in {os.fspath(path)} cannot be read: {error}") from error
     settings = {}
     for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not line or line[0] in "#!":
+        if not line.strip() or line.strip()[0] in "#!":
             continue
         name, separator, value = line.partition("=")
         if not separator or not name.strip():
@@ -49,7 +50,9 @@ def read_properties(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def kafka_settings(kafka: Mapping[str, Any] | str | os.PathLike[str] | None) -> dict[str, str]:
-    """librdkafka's settings as strings, from a mapping, a properties file, or the file $HEADRACE_KAFKA_CONFIG names."""
+    """Librdkafka's settings as strings, from a mapping, a properties file, or the file $HEADRACE_KAFKA_CONFIG
+    names.
+    """
     if kafka is None:
         path = os.environ.get(CONFIG_VARIABLE)
         return read_properties(path) if path else {}
@@ -64,7 +67,9 @@ def kafka_settings(kafka: Mapping[str, Any] | str | os.PathLike[str] | None) -> 
     return settings
 
 
-def parse_kafka(url: str, kafka: Mapping[str, Any] | str | os.PathLike[str] | None) -> tuple[str, dict[str, str]]:
+def parse_kafka(
+    url: str, kafka: Mapping[str, Any] | str | os.PathLike[str] | None
+) -> tuple[str, dict[str, str]]:
     """(topic, librdkafka's settings) of kafka://host:port,host:port/topic?setting=value or kafka://topic.
 
     UsageError when no topic or no broker is named.
@@ -77,7 +82,8 @@ def parse_kafka(url: str, kafka: Mapping[str, Any] | str | os.PathLike[str] | No
         servers, topic = "", unquote(servers)
     if "@" in servers:
         raise UsageError(
-            "kafka:// takes no user and password: give sasl.username and sasl.password as settings (kafka=..., a "
+            "kafka:// takes no user and password: give sasl.username and sasl.password as settings "
+            "(kafka=..., a "
             f"properties file, or ${CONFIG_VARIABLE})"
         )
     if not topic:
@@ -85,7 +91,10 @@ def parse_kafka(url: str, kafka: Mapping[str, Any] | str | os.PathLike[str] | No
     if servers:
         settings["bootstrap.servers"] = servers
     if not settings.get("bootstrap.servers") and not settings.get("metadata.broker.list"):
-        raise UsageError(f'no broker is known for topic "{topic}": write kafka://host:port/{topic} or set bootstrap.servers')
+        raise UsageError(
+            f'no broker is known for topic "{topic}": write kafka://host:port/{topic} or set '
+            "bootstrap.servers"
+        )
     return topic, settings
 
 
@@ -114,21 +123,22 @@ def _postgres_uri(url: str) -> dict[str, Any]:
 
 
 def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Files, with globs expanded in order of name. UsageError when something matches nothing or is no file."""
+    """Files, with globs expanded in order of name. UsageError when something matches nothing or is no
+    file.
+    """
     found: list[str] = []
     for path in paths:
         text = os.fspath(path)
         if text.startswith("file://"):
             text = unquote(urlsplit(text).path)
-        if os.path.exists(text):
-            matches = [text]
-        else:
-            matches = sorted(glob.glob(text, recursive=True))
+        matches = [text] if os.path.exists(text) else sorted(glob.glob(text, recursive=True))
         if not matches:
             raise UsageError(f"there is no file {text}")
         for match in matches:
             if os.path.isdir(match):
-                raise UsageError(f"{match} is a folder: name the files in it, such as {os.path.join(match, '*')}")
+                raise UsageError(
+                    f"{match} is a folder: name the files in it, such as {os.path.join(match, '*')}"
+                )
             if match not in found:
                 found.append(match)
     if not found:
@@ -156,13 +166,17 @@ def parse(source: Source, *, kafka: Any = None, identity: bool = True, **options
             return _postgres_uri(text)
         if "://" in text and not text.startswith("file://"):
             scheme = text.partition("://")[0]
-            raise UsageError(f'"{scheme}://" is not a source: use kafka://, postgresql://, a path, or - for standard input')
+            raise UsageError(
+                f'"{scheme}://" is not a source: use kafka://, postgresql://, a path, or - for standard input'
+            )
         return _files([text], identity)
     return _files(source, identity)
 
 
 def guess_format(source: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(format, its settings) by the first file's name: .csv, .tsv, with .gz or .zst after it; anything else is JSON lines."""
+    """(format, its settings) by the first file's name: .csv, .tsv, with .gz or .zst after it; anything else
+    is JSON lines.
+    """
     if source["kind"] != "file":
         return "json", {}
     name = str(source["paths"][0]).lower()

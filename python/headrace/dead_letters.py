@@ -13,7 +13,8 @@ from headrace.errors import UsageError
 from headrace.receipt import Receipt
 
 _COLUMNS = (
-    'id, job, run_id, target, topic, partition, "offset", line, reason, column_name, value, message, sqlstate,'
+    'id, job, run_id, target, topic, partition, "offset", line, reason, column_name, value, message, '
+    "sqlstate,"
     " raw, key, header, record_timestamp, rejected_at, attempts, replayed_at, replayed_run"
 )
 
@@ -52,7 +53,7 @@ class DeadLetter:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: bytes as text, what is not UTF-8 in them as \\xNN."""
+        r"""For JSON: bytes as text, what is not UTF-8 in them as \\xNN."""
         data = {name: getattr(self, name) for name in self.__slots__}
         for name in ("raw", "key"):
             if data[name] is not None:
@@ -123,7 +124,9 @@ def show(id: int, *, dsn: str | None = None) -> DeadLetter:
 def count(job: str | None = None, *, replayed: bool | None = False, dsn: str | None = None) -> dict[str, int]:
     """How many there are of each reason, most frequent first."""
     where, parameters = _where(job, None, None, replayed)
-    sql = f"SELECT reason, count(*) FROM headrace.dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC, 1"
+    sql = (
+        f"SELECT reason, count(*) FROM headrace.dead_letters WHERE {where} GROUP BY reason ORDER BY 2 DESC, 1"
+    )
     with Connection(dsn or "") as connection:
         return {str(reason): int(number or 0) for reason, number in connection.query(sql, parameters)}
 
@@ -141,9 +144,10 @@ def replay(
 ) -> Receipt:
     """Load dead letters of a job again, after the target or the mapping was mended.
 
-    A letter that becomes a row is marked as replayed in the row's transaction, so it is never loaded twice; one that is
-    rejected again stays, with its new reason and one more attempt. `settings` are those of headrace.load (mode, map,
-    format...): give what the job gave. target: only needed when the letters belong to several.
+    A letter that becomes a row is marked as replayed in the row's transaction, so it is never loaded twice;
+    one that is rejected again stays, with its new reason and one more attempt. `settings` are those of
+    headrace.load (mode, map, format...): give what the job gave. target: only needed when the letters belong
+    to several.
     """
     from headrace import _load, _settings
 
@@ -170,7 +174,9 @@ def _only_target(job: str, reason: str | None, ids: Sequence[int] | None, dsn: s
     if not targets:
         raise UsageError(f'job "{job}" has no open dead letters that fit')
     if len(targets) > 1:
-        raise UsageError(f'dead letters of job "{job}" belong to several targets ({", ".join(targets)}): name one')
+        raise UsageError(
+            f'dead letters of job "{job}" belong to several targets ({", ".join(targets)}): name one'
+        )
     return targets[0]
 
 
@@ -203,5 +209,5 @@ def _from_row(row: tuple[str | None, ...]) -> DeadLetter:
 
 
 def _bytea(text: str | None) -> bytes | None:
-    """The server's hexadecimal form, \\x0a0b."""
+    r"""The server's hexadecimal form, \\x0a0b."""
     return bytes.fromhex(text[2:]) if text is not None else None

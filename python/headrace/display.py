@@ -23,7 +23,9 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: st
     parts = ["<table>"]
     if caption:
         parts.append(f"<caption>{html.escape(caption)}</caption>")
-    parts.append("<thead><tr>" + "".join(f"<th>{html.escape(str(h))}</th>" for h in header) + "</tr></thead><tbody>")
+    parts.append(
+        "<thead><tr>" + "".join(f"<th>{html.escape(str(h))}</th>" for h in header) + "</tr></thead><tbody>"
+    )
     for row in rows:
         parts.append("<tr>" + "".join(_html_cell(value) for value in row) + "</tr>")
     parts.append("</tbody></table>")
@@ -39,11 +41,14 @@ def _html_cell(value: Any) -> str:
 
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A plain table with aligned columns; control characters are shown escaped, so a value cannot move the cursor."""
+    """A plain table with aligned columns; control characters are shown escaped, so a value cannot move the
+    cursor.
+    """
     listed = [list(row) for row in rows]
     cells = [[_text_cell(value) for value in row] for row in listed]
     numbers = [
-        all(_is_number(row[i]) or row[i] is None for row in listed) and bool(listed) for i in range(len(header))
+        all(_is_number(row[i]) or row[i] is None for row in listed) and bool(listed)
+        for i in range(len(header))
     ]
     widths = [max([len(title), *(len(row[i]) for row in cells)]) for i, title in enumerate(header)]
 

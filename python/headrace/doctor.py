@@ -1,4 +1,6 @@
-"""Is everything there that a load needs? Each check says what it found, and what to do when that is not enough."""
+"""Is everything there that a load needs? Each check says what it found, and what to do when that is not
+enough.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ class Report:
         return {"healthy": self.healthy, "checks": [check.to_dict() for check in self.checks]}
 
     def _repr_html_(self) -> str:
-        return html_table(["check", "state", "found", "to do"], [[c.name, c.state, c.found, c.todo] for c in self.checks])
+        return html_table(
+            ["check", "state", "found", "to do"], [[c.name, c.state, c.found, c.todo] for c in self.checks]
+        )
 
 
 def examine(
@@ -55,7 +59,9 @@ def examine(
     kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     database: bool = True,
 ) -> Report:
-    """Look at this machine, the database (unless database=False) and, when `kafka` names brokers, at those."""
+    """Look at this machine, the database (unless database=False) and, when `kafka` names brokers, at
+    those.
+    """
     checks = [*_machine()]
     if database:
         checks += _database(dsn)
@@ -73,13 +79,20 @@ def _machine() -> list[Check]:
     ]
     if _headrace.__version__ != __version__:
         checks.append(
-            Check("C module", "problem", f"it is version {_headrace.__version__}", "build or install the package again")
+            Check(
+                "C module",
+                "problem",
+                f"it is version {_headrace.__version__}",
+                "build or install the package again",
+            )
         )
     zones = _settings.zoneinfo_directory() or os.environ.get("TZDIR") or "/usr/share/zoneinfo"
     if os.path.exists(os.path.join(zones, "Europe", "Paris")):
         checks.append(Check("time zones", "ok", zones))
     else:
-        checks.append(Check("time zones", "warning", "only UTC is known", "install Debian's tzdata or Python's tzdata"))
+        checks.append(
+            Check("time zones", "warning", "only UTC is known", "install Debian's tzdata or Python's tzdata")
+        )
     processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     checks.append(Check("processors", "ok", str(processors)))
     return checks
@@ -103,7 +116,8 @@ def _database(dsn: str | None) -> list[Check]:
 
 def _server(connection: Any, name: str) -> list[Check]:
     version, user, database, encoding = connection.query(
-        "SELECT current_setting('server_version'), current_user, current_database(), current_setting('server_encoding')"
+        "SELECT current_setting('server_version'), current_user, current_database(), "
+        "current_setting('server_encoding')"
     )[0]
     found = f"PostgreSQL {version}, database {database}, role {user} ({name})"
     if connection.server_version < OLDEST_SERVER:
@@ -111,7 +125,12 @@ def _server(connection: Any, name: str) -> list[Check]:
     checks = [Check("database", "ok", found)]
     if encoding != "UTF8":
         checks.append(
-            Check("encoding", "warning", f"the database is {encoding}", "records it cannot hold become rejects; UTF8 holds all")
+            Check(
+                "encoding",
+                "warning",
+                f"the database is {encoding}",
+                "records it cannot hold become rejects; UTF8 holds all",
+            )
         )
     return checks
 
@@ -122,7 +141,14 @@ def _schema(connection: Any) -> list[Check]:
     known = migrations.available()[-1].version
     version = migrations.current(connection)
     if not version:
-        return [Check("schema headrace", "warning", "there is none yet", "the first load makes it, or: headrace schema apply")]
+        return [
+            Check(
+                "schema headrace",
+                "warning",
+                "there is none yet",
+                "the first load makes it, or: headrace schema apply",
+            )
+        ]
     if version != known:
         state: Literal["warning", "problem"] = "warning" if version < known else "problem"
         todo = "the next load upgrades it" if version < known else "upgrade Headrace on this machine"
@@ -130,10 +156,13 @@ def _schema(connection: Any) -> list[Check]:
     checks = [Check("schema headrace", "ok", f"version {version}")]
     letters, running = connection.query(
         "SELECT (SELECT count(*) FROM headrace.dead_letters WHERE replayed_at IS NULL),"
-        " (SELECT count(*) FROM headrace.receipts WHERE state = 'running' AND started_at < now() - interval '1 day')"
+        " (SELECT count(*) FROM headrace.receipts WHERE state = 'running' AND started_at < now() - "
+        "interval '1 day')"
     )[0]
     if int(letters or 0):
-        checks.append(Check("dead letters", "warning", f"{int(letters):,} are open", "headrace dead-letters list"))
+        checks.append(
+            Check("dead letters", "warning", f"{int(letters):,} are open", "headrace dead-letters list")
+        )
     if int(running or 0):
         checks.append(
             Check(
@@ -156,5 +185,9 @@ def _brokers(kafka: Mapping[str, Any] | str | os.PathLike[str] | None) -> list[C
             return []
         found = topics.list(settings)
     except HeadraceError as error:
-        return [Check("brokers", "problem", str(error), "check bootstrap.servers, the credentials and the firewall")]
+        return [
+            Check(
+                "brokers", "problem", str(error), "check bootstrap.servers, the credentials and the firewall"
+            )
+        ]
     return [Check("brokers", "ok", f"{servers}: {len(found)} topics")]

@@ -1,6 +1,7 @@
 """The exceptions of Headrace; the C module raises them (csrc/module/errors.c) and nothing else of its own.
 
-`retriable` and `fatal` say what a caller should do: an Airflow task retries or fails at once, the CLI exits with `exit_code`.
+`retriable` and `fatal` say what a caller should do: an Airflow task retries or fails at once, the CLI exits
+with `exit_code`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from typing import Any
 class HeadraceError(Exception):
     """Something went wrong. All others derive from it.
 
-    Attributes: code (a word: "usage", "data", "server", "kafka"...), retriable, fatal, sqlstate (PostgreSQL's), reason (why a
-    record was rejected), row, column (a name), offset (bytes into the record), receipt (of the failed run, JSON text), each None
-    when unknown.
+    Attributes: code (a word: "usage", "data", "server", "kafka"...), retriable, fatal, sqlstate
+    (PostgreSQL's), reason (why a record was rejected), row, column (a name), offset (bytes into the record),
+    receipt (of the failed run, as a Receipt), each None when unknown.
     """
 
     exit_code = 4
@@ -30,7 +31,7 @@ class HeadraceError(Exception):
         row: int | None = None,
         column: str | None = None,
         offset: int | None = None,
-        receipt: str | None = None,
+        receipt: Any = None,
     ) -> None:
         super().__init__(message)
         self.code = code

@@ -5,6 +5,7 @@ Each file is applied once, in one transaction, under an advisory lock, and noted
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass, field
@@ -71,7 +72,8 @@ def current(connection: Connection) -> int | None:
     SchemaError when it exists and this role may not look into it.
     """
     rows = connection.query(
-        "SELECT has_schema_privilege(n.oid, 'USAGE'), current_user FROM pg_namespace n WHERE n.nspname = 'headrace'"
+        "SELECT has_schema_privilege(n.oid, 'USAGE'), current_user FROM pg_namespace n WHERE n.nspname "
+        "= 'headrace'"
     )
     if not rows:
         return None
@@ -91,8 +93,8 @@ def current(connection: Connection) -> int | None:
 def apply(dsn: str | None = None) -> list[Migration]:
     """Bring the database's schema headrace to this version. Returns what was applied; usually nothing.
 
-    SchemaError, with the statement for a DBA, when the role may not create the schema or tables in it, and when the
-    database's schema is newer than this version of Headrace.
+    SchemaError, with the statement for a DBA, when the role may not create the schema or tables in it, and
+    when the database's schema is newer than this version of Headrace.
     """
     wanted = available()
     with Connection(dsn or "") as connection:
@@ -115,9 +117,13 @@ def _apply_all(connection: Connection, wanted: list[Migration]) -> list[Migratio
         connection.script("BEGIN")
         try:
             connection.query("SELECT pg_advisory_xact_lock($1)", [LOCK])
-            connection.script(f"SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS headrace; {_TABLE}")
+            connection.script(
+                f"SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS headrace; {_TABLE}"
+            )
             # Asked under the lock: another worker may have been quicker.
-            if not connection.query("SELECT 1 FROM headrace.migrations WHERE version = $1", [migration.version]):
+            if not connection.query(
+                "SELECT 1 FROM headrace.migrations WHERE version = $1", [migration.version]
+            ):
                 connection.script(migration.sql)
                 connection.query(
                     "INSERT INTO headrace.migrations (version, name, checksum) VALUES ($1, $2, $3)",
@@ -127,10 +133,8 @@ def _apply_all(connection: Connection, wanted: list[Migration]) -> list[Migratio
             connection.script("COMMIT")
         except BaseException:
             # The connection may be gone, and then so is the transaction; the first error is the one to tell.
-            try:
+            with contextlib.suppress(HeadraceError):
                 connection.script("ROLLBACK")
-            except HeadraceError:
-                pass
             raise
     return done
 
@@ -140,12 +144,14 @@ def _check_may_change(connection: Connection, version: int | None) -> None:
     row = connection.query(
         "SELECT current_user, current_database(), quote_ident(current_user), quote_ident(current_database()),"
         " has_database_privilege(current_database(), 'CREATE'),"
-        " coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = 'headrace'), false)"
+        " coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = "
+        "'headrace'), false)"
     )[0]
     role, database, quoted_role, quoted_database, may_create_schema, may_create_table = row
     if version is None and may_create_schema != "t":
         raise SchemaError(
-            f'Headrace keeps offsets and receipts in a schema "headrace" of database "{database}", which does not exist,'
+            f'Headrace keeps offsets and receipts in a schema "headrace" of database "{database}", '
+            "which does not exist,"
             f' and role "{role}" may not create it. Ask a DBA to run in that database:\n'
             f"    CREATE SCHEMA headrace AUTHORIZATION {quoted_role};\n"
             f"or: GRANT CREATE ON DATABASE {quoted_database} TO {quoted_role};"
@@ -153,7 +159,8 @@ def _check_may_change(connection: Connection, version: int | None) -> None:
     if version is not None and may_create_table != "t":
         raise SchemaError(
             f'the schema "headrace" of database "{database}" has version {version} and must be brought to '
-            f'{available()[-1].version}, but role "{role}" may not create tables in it. Ask its owner to run: '
+            f'{available()[-1].version}, but role "{role}" may not create tables in it. Ask its owner '
+            "to run: "
             "headrace schema apply --dsn ..., or a DBA to run:\n"
             f"    GRANT CREATE ON SCHEMA headrace TO {quoted_role};"
         )

@@ -6,7 +6,7 @@ import builtins
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from headrace import _kafka, _source
@@ -56,7 +56,8 @@ def _read(connection: Connection, job: str | None, topic: str | None) -> Offsets
         [job, topic],
     )
     return Offsets(
-        Offset(str(j), str(t), int(p or 0), int(n or 0), int(g or 0), r, str(u)) for j, t, p, n, g, r, u in rows
+        Offset(str(j), str(t), int(p or 0), int(n or 0), int(g or 0), r, str(u))
+        for j, t, p, n, g, r, u in rows
     )
 
 
@@ -71,8 +72,8 @@ def reset(
 ) -> Offsets:
     """Send a job to another place: its next run starts there. Returns the offsets as they are now.
 
-    to: "earliest", "latest", an offset, or a time (timezone-aware: the first message at or after it). Everything but an
-    offset is asked of the brokers, so it needs `kafka` (or $HEADRACE_KAFKA_CONFIG).
+    to: "earliest", "latest", an offset, or a time (timezone-aware: the first message at or after it).
+    Everything but an offset is asked of the brokers, so it needs `kafka` (or $HEADRACE_KAFKA_CONFIG).
     topic: needed when the job has no stored offsets yet, or those of several topics.
     A run that holds the job now is fenced: it stops with FencedError and its open batch is rolled back.
     Raises UsageError when the place cannot be told.
@@ -84,7 +85,8 @@ def reset(
         connection.script("BEGIN")
         for partition, offset in sorted(places.items()):
             connection.query(
-                "INSERT INTO headrace.offsets AS o (job, topic, partition, next_offset) VALUES ($1, $2, $3, $4)"
+                "INSERT INTO headrace.offsets AS o (job, topic, partition, next_offset) VALUES ($1, $2, "
+                "$3, $4)"
                 " ON CONFLICT (job, topic, partition) DO UPDATE SET next_offset = excluded.next_offset,"
                 " generation = o.generation + 1, run_id = NULL, updated_at = now()",
                 [job, topic, partition, offset],
@@ -115,7 +117,9 @@ def _places(
     if isinstance(to, int) and not isinstance(to, bool):
         if to < 0:
             raise UsageError(f"{to} is not an offset: they start at 0")
-        wanted = builtins.list(partitions) if partitions is not None else [offset.partition for offset in stored]
+        wanted = (
+            builtins.list(partitions) if partitions is not None else [offset.partition for offset in stored]
+        )
         if not wanted:
             raise UsageError("name the partitions: nothing is stored for this job and topic")
         return {int(partition): to for partition in wanted}
@@ -137,4 +141,4 @@ def _timestamp(moment: datetime) -> int:
     """Milliseconds since 1970. UsageError for a time without a zone: it could mean anything."""
     if moment.tzinfo is None:
         raise UsageError(f"{moment.isoformat()} has no time zone: write {moment.isoformat()}+00:00 for UTC")
-    return int((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds() * 1000)
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)

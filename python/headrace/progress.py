@@ -26,12 +26,15 @@ class Progress:
     def from_json(cls, text: str) -> Progress:
         """From the C module's JSON; totals of -1 become None."""
         data = json.loads(text)
-        counts = {name: int(data.get(name) or 0) for name in ("read", "loaded", "rejected", "skipped", "bytes")}
-        totals = {
-            name: int(data[name]) if int(data.get(name, -1)) >= 0 else None
-            for name in ("total_records", "total_bytes")
+        counts = {
+            name: int(data.get(name) or 0) for name in ("read", "loaded", "rejected", "skipped", "bytes")
         }
-        return cls(**counts, seconds=float(data.get("seconds") or 0.0), **totals)
+        return cls(
+            **counts,
+            seconds=float(data.get("seconds") or 0.0),
+            total_records=_total(data.get("total_records")),
+            total_bytes=_total(data.get("total_bytes")),
+        )
 
     @property
     def rate(self) -> float:
@@ -46,6 +49,10 @@ class Progress:
         if self.total_bytes:
             return min(1.0, self.bytes / self.total_bytes)
         return None
+
+
+def _total(number: int | None) -> int | None:
+    return number if number is not None and number >= 0 else None
 
 
 class Line:
@@ -64,7 +71,8 @@ class Line:
             filled = int(fraction * 20)
             bar = f"[{'#' * filled}{'.' * (20 - filled)}] {fraction:4.0%} "
         rejected = f", {progress.rejected:,} rejected" if progress.rejected else ""
-        text = f"{self.label}{bar}{progress.read:,} records{rejected}, {progress.rate:,.0f}/s, {progress.seconds:.0f} s"
+        text = f"{self.label}{bar}{progress.read:,} records{rejected}, {progress.rate:,.0f}/s, "
+        f"{progress.seconds:.0f} s"
         self.stream.write("\r" + text.ljust(self.drawn))
         self.stream.flush()
         self.drawn = len(text)
@@ -96,8 +104,8 @@ class Bar:
 def make_callback(progress: Any, label: str = "") -> tuple[Callable[[str], None] | None, Callable[[], None]]:
     """What run_load wants, from what a user gave: (callback or None, something to call at the end).
 
-    progress: None or False (nothing), True (tqdm when installed, else a line on stderr), a tqdm bar, or a function
-    that takes a Progress. TypeError for anything else.
+    progress: None or False (nothing), True (tqdm when installed, else a line on stderr), a tqdm bar, or a
+    function that takes a Progress. TypeError for anything else.
     """
     if progress is None or progress is False:
         return None, _nothing

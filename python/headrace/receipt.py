@@ -12,7 +12,9 @@ from headrace.display import html_table
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One partition's part of a run: offsets [offset_from, offset_to) and what became of the records in them."""
+    """One partition's part of a run: offsets [offset_from, offset_to) and what became of the records in
+    them.
+    """
 
     topic: str
     partition: int
@@ -27,7 +29,9 @@ class Lane:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Lane:
         """From the JSON form, where the offsets are called "from" and "to"."""
-        counts = {name: int(data.get(name) or 0) for name in ("read", "loaded", "rejected", "skipped", "bytes")}
+        counts = {
+            name: int(data.get(name) or 0) for name in ("read", "loaded", "rejected", "skipped", "bytes")
+        }
         return cls(
             topic=str(data["topic"]),
             partition=int(data["partition"]),
@@ -55,7 +59,8 @@ class Lane:
 class Receipt:
     """What a run did. read = loaded + rejected + skipped, or the run has failed.
 
-    tables: rows per table (partition); rejects: records per reason; error: None, or a dict with code and message.
+    tables: rows per table (partition); rejects: records per reason; error: None, or a dict with code and
+    message.
     """
 
     run_id: str
@@ -78,13 +83,15 @@ class Receipt:
     error: Mapping[str, Any] | None = None
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Receipt:
+    def from_json(cls, text: str) -> Receipt:
         """From the JSON text of run_load, of headrace.receipts.detail or of to_json()."""
         return cls.from_dict(json.loads(text))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Receipt:
-        """From the JSON object. Unknown members are ignored, so that an older library reads a newer receipt."""
+        """From the JSON object. Unknown members are ignored, so that an older library reads a newer
+        receipt.
+        """
         return cls(
             run_id=str(data["run_id"]),
             job=str(data["job"]),
@@ -141,11 +148,15 @@ class Receipt:
 
     def __str__(self) -> str:
         parts = [
-            f"{self.job}: {self.state}. {self.read:,} read = {self.loaded:,} loaded + {self.rejected:,} rejected"
-            f" + {self.skipped:,} skipped, {self.seconds:.1f} s ({self.rate:,.0f} records/s) into {self.target}"
+            f"{self.job}: {self.state}. {self.read:,} read = {self.loaded:,} loaded + {self.rejected:,} "
+            "rejected"
+            f" + {self.skipped:,} skipped, {self.seconds:.1f} s ({self.rate:,.0f} records/s) into "
+            f"{self.target}"
         ]
         if self.rejects:
-            parts.append("rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in self.rejects.items()))
+            parts.append(
+                "rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in self.rejects.items())
+            )
         if self.error is not None:
             parts.append(f"error: {self.error.get('message', self.error)}")
         return "\n".join(parts)
@@ -154,8 +165,10 @@ class Receipt:
         head = html_table(
             ["job", "target", "mode", "state", "read", "loaded", "rejected", "skipped", "bytes", "seconds"],
             [
-                [self.job, self.target, self.mode, self.state, self.read, self.loaded, self.rejected]
-                + [self.skipped, self.bytes, f"{self.seconds:.2f}"]
+                [
+                    *[self.job, self.target, self.mode, self.state, self.read, self.loaded, self.rejected],
+                    *[self.skipped, self.bytes, f"{self.seconds:.2f}"],
+                ]
             ],
         )
         parts = [head]

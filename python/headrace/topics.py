@@ -32,7 +32,8 @@ def _settings(kafka: Settings) -> dict[str, str]:
     settings = _source.kafka_settings(kafka)
     if not settings.get("bootstrap.servers"):
         raise UsageError(
-            f"no broker is named: set bootstrap.servers (kafka=..., a properties file, or ${_source.CONFIG_VARIABLE})"
+            f"no broker is named: set bootstrap.servers (kafka=..., a properties file, or "
+            f"${_source.CONFIG_VARIABLE})"
         )
     return settings
 

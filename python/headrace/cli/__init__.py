@@ -1,7 +1,8 @@
 """The command `headrace`. Each verb is one file of this package; VERBS is the table of them.
 
-Exit codes: 0 done; 1 done but records were rejected (with --strict); 2 usage; 3 try again later; 4 fatal; 130 Ctrl-C.
-The result is printed on stdout only with --json; everything for people goes to stderr, except listings.
+Exit codes: 0 done; 1 done but records were rejected (with --strict); 2 usage; 3 try again later; 4 fatal; 130
+Ctrl-C. The result is printed on stdout only with --json; everything for people goes to stderr, except
+listings.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Sequence
 
 from headrace._version import __version__
 
-# verb: what `headrace --help` says of it. Its module has add_arguments(parser) and run(arguments) -> exit code.
+# verb: what `headrace --help` says of it. Its module has add_arguments(parser) and run(arguments) -> exit
+# code.
 VERBS = {
     "load": "load a Kafka topic, files, standard input or a query into a table, exactly once",
     "plan": "say what load would do, without doing it",
@@ -35,8 +37,8 @@ EPILOG = """examples:
   headrace plan kafka://localhost:9092/purchases shop.purchases
   headrace dead-letters replay purchases
 
-The database is named by --dsn, or as in psql by PGHOST, PGDATABASE, PGSERVICE and so on. Passwords belong into
-~/.pgpass, a service file or PGPASSFILE, not into --dsn: other users see it in the list of processes.
+The database is named by --dsn, or as in psql by PGHOST, PGDATABASE, PGSERVICE and so on. Passwords belong
+into ~/.pgpass, a service file or PGPASSFILE, not into --dsn: other users see it in the list of processes.
 
 exit codes: 0 done, 1 done with rejects (--strict), 2 usage, 3 try again later, 4 fatal, 130 interrupted
 """
@@ -46,7 +48,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The whole parser, or with `only` the arguments of that verb alone (importing one verb is quicker)."""
     parser = argparse.ArgumentParser(
         prog="headrace",
-        description="Loads records into PostgreSQL at COPY speed, exactly once, with every rejected record kept.",
+        description="Loads records into PostgreSQL at COPY speed, exactly once, with every rejected "
+        "record kept.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -30,7 +30,8 @@ def add_database(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dsn",
         metavar="CONNINFO",
-        help="the database, as a URI or host=... dbname=...; what is left out comes from PG* variables as in psql",
+        help="the database, as a URI or host=... dbname=...; what is left out comes from PG* variables "
+        "as in psql",
     )
 
 
@@ -96,7 +97,10 @@ def seconds(text: str) -> float:
 def warn_about_password(dsn: str | None) -> None:
     """The arguments of a process are visible to every user of the machine."""
     if dsns.has_password(dsn):
-        say("warning: the password in --dsn is visible to other users in the list of processes; use ~/.pgpass or PGPASSFILE")
+        say(
+            "warning: the password in --dsn is visible to other users in the list of processes; use "
+            "~/.pgpass or PGPASSFILE"
+        )
 
 
 def say(text: str) -> None:
@@ -105,7 +109,9 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def show(arguments: argparse.Namespace, data: Any, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def show(
+    arguments: argparse.Namespace, data: Any, header: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
     """A listing: JSON with --json, else a table; both on stdout."""
     if arguments.json:
         print_json(data)
@@ -120,7 +126,9 @@ def print_json(data: Any) -> None:
 
 
 def finish(arguments: argparse.Namespace, receipt: Receipt) -> int:
-    """Tell what a run did: the summary on stderr, with --json the receipt on stdout. Returns the exit code."""
+    """Tell what a run did: the summary on stderr, with --json the receipt on stdout. Returns the exit
+    code.
+    """
     say(str(receipt))
     if arguments.json:
         print_json(receipt.to_dict())

@@ -1,4 +1,5 @@
-"""Rejected records: list them, show one with its bytes, load them again after the table or the mapping was mended.
+"""Rejected records: list them, show one with its bytes, load them again after the table or the mapping was
+mended.
 
 examples:
   headrace dead-letters list
@@ -17,10 +18,14 @@ from headrace.cli import common, load_options
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     actions = parser.add_subparsers(dest="action", metavar="list|show|replay", required=True)
-    listing = actions.add_parser("list", help="show them, newest first, and how many there are of each reason")
+    listing = actions.add_parser(
+        "list", help="show them, newest first, and how many there are of each reason"
+    )
     listing.add_argument("job", nargs="?", metavar="JOB", help="only this job's")
     listing.add_argument("--reason", help="only those rejected for this reason")
-    listing.add_argument("--limit", type=common.number, default=50, metavar="N", help="at most so many (default: 50)")
+    listing.add_argument(
+        "--limit", type=common.number, default=50, metavar="N", help="at most so many (default: 50)"
+    )
     listing.add_argument("--all", action="store_true", help="those that were replayed as well")
     show = actions.add_parser("show", help="show one, with its bytes")
     show.add_argument("id", type=int, metavar="ID")

@@ -1,9 +1,9 @@
 """Load records into a PostgreSQL table, exactly once, and print a receipt.
 
-The table's definition is the contract: columns, types, NOT NULL, keys and partitioning are read from the catalog.
-Offsets are stored in the table's database in the transaction of the rows, so a load that was killed and is started
-again has lost nothing and doubled nothing. A record that does not fit is kept in headrace.dead_letters, and the load
-goes on.
+The table's definition is the contract: columns, types, NOT NULL, keys and partitioning are read from the
+catalog. Offsets are stored in the table's database in the transaction of the rows, so a load that was killed
+and is started again has lost nothing and doubled nothing. A record that does not fit is kept in
+headrace.dead_letters, and the load goes on.
 
 examples:
   headrace load kafka://localhost:9092/purchases shop.purchases

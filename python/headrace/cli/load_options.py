@@ -18,47 +18,78 @@ def add_source_and_target(parser: argparse.ArgumentParser) -> None:
         help="kafka://host:port/topic, files or globs (plain, gzip, zstd), - for standard input, or "
         "postgresql://...?table=schema.name",
     )
-    parser.add_argument("target", metavar="TARGET", help="the table, such as shop.purchases; its columns say what is read")
+    parser.add_argument(
+        "target", metavar="TARGET", help="the table, such as shop.purchases; its columns say what is read"
+    )
 
 
 def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> None:
     """Everything that says how records become rows; with_source: also where they come from."""
     rows = parser.add_argument_group("records and rows")
-    rows.add_argument("--mode", choices=["append", "upsert", "replace"], default="append", help="default: append")
-    rows.add_argument("--key", metavar="COLUMN,...", help="columns that identify a row (default: the primary key)")
+    rows.add_argument(
+        "--mode", choices=["append", "upsert", "replace"], default="append", help="default: append"
+    )
+    rows.add_argument(
+        "--key", metavar="COLUMN,...", help="columns that identify a row (default: the primary key)"
+    )
     rows.add_argument("--format", choices=["json", "csv"], help="default: by the file's name, else json")
-    rows.add_argument("--delimiter", metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)")
+    rows.add_argument(
+        "--delimiter", metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)"
+    )
     rows.add_argument("--quote", metavar="C", help='csv: around fields (default: ")')
-    rows.add_argument("--null", metavar="TEXT", help="csv: the unquoted field that means null (default: empty)")
-    rows.add_argument("--no-header", action="store_true", help="csv: the first line is data; columns are the table's")
+    rows.add_argument(
+        "--null", metavar="TEXT", help="csv: the unquoted field that means null (default: empty)"
+    )
+    rows.add_argument(
+        "--no-header", action="store_true", help="csv: the first line is data; columns are the table's"
+    )
     rows.add_argument(
         "--map",
         metavar="COLUMN=PATH",
         action="append",
         default=[],
-        help="where a column comes from: a key, a path (customer.address.city), $rest, $raw, $key, $topic, $partition, "
-        "$offset, $timestamp; PATH@ms reads numbers as times (s, ms, us, ns, days); nothing after = leaves it out. "
+        help="where a column comes from: a key, a path (customer.address.city), $rest, $raw, $key, "
+        "$topic, $partition, "
+        "$offset, $timestamp; PATH@ms reads numbers as times (s, ms, us, ns, days); nothing after = "
+        "leaves it out. "
         "Repeat for more",
     )
-    rows.add_argument("--unknown", choices=["ignore", "reject"], default="ignore", help="keys that no column names")
-    rows.add_argument("--tombstones", choices=["skip", "reject"], default="skip", help="messages without a value")
+    rows.add_argument(
+        "--unknown", choices=["ignore", "reject"], default="ignore", help="keys that no column names"
+    )
+    rows.add_argument(
+        "--tombstones", choices=["skip", "reject"], default="skip", help="messages without a value"
+    )
     parts = parser.add_argument_group("partitions of the target")
-    parts.add_argument("--partition", choices=["week", "day", "month"], default="week", help="default: week (ISO)")
+    parts.add_argument(
+        "--partition", choices=["week", "day", "month"], default="week", help="default: week (ISO)"
+    )
     parts.add_argument("--zone", default="UTC", help="time zone of the periods (default: UTC)")
-    parts.add_argument("--no-create-partitions", action="store_true", help="records of missing partitions become rejects")
+    parts.add_argument(
+        "--no-create-partitions", action="store_true", help="records of missing partitions become rejects"
+    )
     work = parser.add_argument_group("work")
     work.add_argument("--workers", type=common.number, metavar="N", help="threads with a connection each")
     work.add_argument("--batch-records", type=common.number, metavar="N", help="records a transaction")
-    work.add_argument("--commit", choices=["batch", "end"], default="batch", help="end: the whole run in one transaction")
-    work.add_argument("--max-records", type=common.number, metavar="N", help="stop after so many records (500k, 2M)")
-    work.add_argument("--max-seconds", type=common.seconds, metavar="TIME", help="stop after so long (90, 15m, 2h)")
+    work.add_argument(
+        "--commit", choices=["batch", "end"], default="batch", help="end: the whole run in one transaction"
+    )
+    work.add_argument(
+        "--max-records", type=common.number, metavar="N", help="stop after so many records (500k, 2M)"
+    )
+    work.add_argument(
+        "--max-seconds", type=common.seconds, metavar="TIME", help="stop after so long (90, 15m, 2h)"
+    )
     if not with_source:
         return
     parser.add_argument("--job", help="the load's name, to which its offsets belong (default: the target)")
     source = parser.add_argument_group("Kafka and files")
     source.add_argument("--partitions", metavar="N,...", help="only these partitions of the topic")
     source.add_argument(
-        "--start", choices=["earliest", "latest"], default="earliest", help="for partitions without a stored offset"
+        "--start",
+        choices=["earliest", "latest"],
+        default="earliest",
+        help="for partitions without a stored offset",
     )
     source.add_argument(
         "--lost-offsets",
@@ -67,7 +98,9 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         help="when the broker has deleted what comes next",
     )
     source.add_argument("--follow", action="store_true", help="do not stop at the end of the topic")
-    source.add_argument("--again", action="store_true", help="load files although this job has loaded them before")
+    source.add_argument(
+        "--again", action="store_true", help="load files although this job has loaded them before"
+    )
     common.add_kafka(parser)
 
 

@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--topic", help="only this topic's")
     reset = actions.add_parser("reset", help="send a job to another place")
     reset.add_argument("job", metavar="JOB")
-    reset.add_argument("--to", required=True, metavar="PLACE", help="earliest, latest, an offset, or a time with its zone")
+    reset.add_argument(
+        "--to", required=True, metavar="PLACE", help="earliest, latest, an offset, or a time with its zone"
+    )
     reset.add_argument("--topic", help="needed when the job has offsets of none or of several topics")
     reset.add_argument("--partitions", metavar="N,...", help="only these (default: all)")
     common.add_kafka(reset, brokers=True)
@@ -45,7 +47,9 @@ def parse_place(text: str) -> str | int | datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--to {text}: use earliest, latest, an offset, or a time like 2026-11-16T00:00:00+00:00") from None
+        raise UsageError(
+            f"--to {text}: use earliest, latest, an offset, or a time like 2026-11-16T00:00:00+00:00"
+        ) from None
 
 
 def run(arguments: argparse.Namespace) -> int:

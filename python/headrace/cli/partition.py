@@ -1,11 +1,13 @@
-"""Split a file of JSON lines or CSV by ISO week, day or month of one column, in the folders that Hive, Spark and Arrow know.
+"""Split a file of JSON lines or CSV by ISO week, day or month of one column, in the folders that Hive, Spark
+and Arrow know.
 
-Records go as they are, byte for byte, to OUT/<column>_<unit>=<period>/part-00000.jsonl. Records without a readable time
-go to OUT/_rejects/part-00000.jsonl, with their reasons in OUT/_rejects/reasons.jsonl.
+Records go as they are, byte for byte, to OUT/<column>_<unit>=<period>/part-00000.jsonl. Records without a
+readable time go to OUT/_rejects/part-00000.jsonl, with their reasons in OUT/_rejects/reasons.jsonl.
 
 examples:
   headrace partition events.jsonl.gz --column at --out events/
-  zstdcat big.jsonl.zst | headrace partition - --column order.created --unit-of-numbers ms --by day --out orders/
+  zstdcat big.jsonl.zst | headrace partition - --column order.created --unit-of-numbers ms --by day --out
+  orders/
   headrace partition old.csv --column created_at --zone Europe/Warsaw --out old/
 """
 
@@ -29,13 +31,21 @@ OPEN_FILES = 200
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("file", metavar="FILE", help="JSON lines or CSV, plain or gzip; - for standard input")
-    parser.add_argument("--column", required=True, metavar="PATH", help="the time: a key, a path (order.created), a column")
+    parser.add_argument(
+        "--column", required=True, metavar="PATH", help="the time: a key, a path (order.created), a column"
+    )
     parser.add_argument("--by", choices=["week", "day", "month"], default="week", help="default: week (ISO)")
     parser.add_argument("--zone", default="UTC", help="time zone of the periods (default: UTC)")
-    parser.add_argument("--unit-of-numbers", choices=["s", "ms", "us", "ns"], help="read numbers as times since 1970")
+    parser.add_argument(
+        "--unit-of-numbers", choices=["s", "ms", "us", "ns"], help="read numbers as times since 1970"
+    )
     parser.add_argument("--format", choices=["json", "csv"], help="default: by the file's name, else json")
-    parser.add_argument("--delimiter", default=None, metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)")
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="made when it is missing; must hold no parts yet")
+    parser.add_argument(
+        "--delimiter", default=None, metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="made when it is missing; must hold no parts yet"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 when records were rejected")
     common.add_json(parser)
 
@@ -81,8 +91,11 @@ class Writer:
 
 
 def open_input(name: str) -> IO[bytes]:
-    """The bytes of a file, decompressed when it is gzip. UsageError for zstd, which Python cannot read by itself."""
-    file: IO[bytes] = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115 - closed by the caller
+    """The bytes of a file, decompressed when it is gzip. UsageError for zstd, which Python cannot read by
+    itself.
+    """
+    # closed by the caller
+    file: IO[bytes] = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: SIM115
     start = cast("Any", file).peek(4)[:4]
     if start[:2] == b"\x1f\x8b":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
@@ -92,7 +105,9 @@ def open_input(name: str) -> IO[bytes]:
 
 
 def pieces(file: IO[bytes], whole: bool) -> Iterator[bytes]:
-    """The input in pieces that end with a line; as one piece when a line break need not end a record (CSV)."""
+    """The input in pieces that end with a line; as one piece when a line break need not end a record
+    (CSV).
+    """
     if whole:
         yield file.read()
         return
@@ -156,7 +171,10 @@ def _report(arguments: argparse.Namespace, writer: Writer | None, rejected: dict
     count_rejected = counts.pop("_rejects", 0)
     written = sum(counts.values())
     files = {str(writer.path(value)): count for value, count in counts.items()} if writer is not None else {}
-    common.say(f"{written + count_rejected:,} read = {written:,} written to {len(files)} files + {count_rejected:,} rejected")
+    common.say(
+        f"{written + count_rejected:,} read = {written:,} written to {len(files)} files + "
+        f"{count_rejected:,} rejected"
+    )
     if arguments.json:
         result = {"read": written + count_rejected, "written": written, "rejected": count_rejected}
         common.print_json({**result, "files": files, "rejects": rejected})

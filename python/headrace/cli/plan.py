@@ -26,7 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     common.warn_about_password(arguments.dsn)
     found = plan(
-        load_options.source(arguments), arguments.target, dsn=arguments.dsn, **load_options.settings(arguments)
+        load_options.source(arguments),
+        arguments.target,
+        dsn=arguments.dsn,
+        **load_options.settings(arguments),
     )
     if arguments.json:
         common.print_json(found.to_dict())

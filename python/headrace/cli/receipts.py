@@ -15,7 +15,9 @@ from headrace.cli import common
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
     parser.add_argument("job", nargs="?", metavar="JOB", help="only this job's")
-    parser.add_argument("--limit", type=common.number, default=20, metavar="N", help="at most so many (default: 20)")
+    parser.add_argument(
+        "--limit", type=common.number, default=20, metavar="N", help="at most so many (default: 20)"
+    )
     common.add_database(parser)
     common.add_json(parser)
 

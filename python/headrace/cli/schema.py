@@ -1,5 +1,5 @@
-"""The schema headrace of a database, where offsets, receipts and dead letters are kept. load makes it by itself when its
-role may; otherwise the owner or a DBA does it here.
+"""The schema headrace of a database, where offsets, receipts and dead letters are kept. load makes it by
+itself when its role may; otherwise the owner or a DBA does it here.
 
 examples:
   headrace schema apply --dsn 'postgresql://localhost/shop'
@@ -47,5 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     done = migrations.apply(arguments.dsn)
     if arguments.json:
         common.print_json({"applied": [f"{m.version:04d}_{m.name}" for m in done]})
-    common.say("applied: " + ", ".join(f"{m.version:04d}_{m.name}" for m in done) if done else "nothing to do")
+    common.say(
+        "applied: " + ", ".join(f"{m.version:04d}_{m.name}" for m in done) if done else "nothing to do"
+    )
     return 0

@@ -20,8 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create = actions.add_parser("create", help="make one; fine when it is there already")
     create.add_argument("topic", metavar="TOPIC")
     create.add_argument("--partitions", type=common.number, default=1, metavar="N", help="default: 1")
-    create.add_argument("--replication", type=common.number, default=-1, metavar="N", help="default: the brokers' own")
-    create.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the topic")
+    create.add_argument(
+        "--replication", type=common.number, default=-1, metavar="N", help="default: the brokers' own"
+    )
+    create.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of the topic"
+    )
     for action in (listing, create):
         common.add_kafka(action, brokers=True)
         common.add_json(action)
