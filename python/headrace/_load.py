@@ -43,7 +43,9 @@ def load(
       partition, zone: the period and time zone of partitions that are made ("week", "day", "month"; UTC);
         partition_column; create_partitions
       kafka: librdkafka's settings as a mapping or the path of a properties file
-      partitions: a list of numbers; start: "earliest" or "latest", for partitions without a stored offset
+      partitions: a list of numbers
+      start: "earliest", "latest" or a datetime with a zone, for partitions without a stored offset
+      group: a consumer group that is told how far the job is, as a courtesy to lag monitors
       lost_offsets: "fail" or "earliest", when the broker has deleted what comes next
       until: "end" or "forever"
       identity: False loads files again although they were loaded before

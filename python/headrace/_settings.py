@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from headrace import _source
@@ -58,11 +59,12 @@ def build(
     partition_column: str | None = None,
     zone: str = "UTC",
     create_partitions: bool = True,
-    start: Literal["earliest", "latest"] = "earliest",
+    start: Literal["earliest", "latest"] | datetime = "earliest",
     lost_offsets: Literal["fail", "earliest"] = "fail",
     until: Literal["end", "forever"] = "end",
     partitions: Sequence[int] | None = None,
     kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    group: str | None = None,
     identity: bool = True,
     workers: int | None = None,
     max_records: int | None = None,
@@ -87,6 +89,7 @@ def build(
             start=start,
             lost_offsets=lost_offsets,
             until=until,
+            group=group,
         )
     if isinstance(key, str):
         key = [key]

@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -98,6 +99,18 @@ def parse_kafka(
     return topic, settings
 
 
+def _start(start: str | datetime | None) -> str | dict[str, int]:
+    """Where a partition without a stored offset starts: a word, or a time as the C module wants it."""
+    return {"timestamp_ms": milliseconds(start)} if isinstance(start, datetime) else start or "earliest"
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970. UsageError for a time without a zone: it could mean anything."""
+    if moment.tzinfo is None:
+        raise UsageError(f"{moment.isoformat()} has no time zone: write {moment.isoformat()}+00:00 for UTC")
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
 def _kafka(url: str, kafka: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     topic, settings = parse_kafka(url, kafka)
     partitions = options.get("partitions")
@@ -106,9 +119,10 @@ def _kafka(url: str, kafka: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         "topic": topic,
         "partitions": sorted({int(p) for p in partitions}) if partitions is not None else None,
         "config": settings,
-        "start": options.get("start", "earliest"),
+        "start": _start(options.get("start")),
         "lost_offsets": options.get("lost_offsets", "fail"),
         "until": options.get("until", "end"),
+        "group": options.get("group"),
         "text": f"kafka://{settings.get('bootstrap.servers', '')}/{topic}",
     }
 

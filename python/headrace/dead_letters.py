@@ -151,33 +151,39 @@ def replay(
     """
     from headrace import _load, _settings
 
-    if target is None:
-        target = _only_target(job, reason, ids, dsn)
+    target, ids = _choose(job, target, reason, ids, dsn)
     origin = {
         "kind": "dead_letters",
         "dsn": dsn or "",
-        "job": job,
-        "target": target,
+        "from_job": job,
         "reason": reason,
         "ids": [int(i) for i in ids] if ids is not None else None,
-        "limit": limit,
         "text": f"dead letters of {job}",
     }
-    return _load.run(_settings.build(origin, target, dsn=dsn, job=job, **settings), progress=progress)
+    if limit is not None:
+        settings["max_records"] = limit
+    built = _settings.build(origin, target, dsn=dsn, job=job, **settings)
+    return _load.run(built, progress=progress)
 
 
-def _only_target(job: str, reason: str | None, ids: Sequence[int] | None, dsn: str | None) -> str:
+def _choose(
+    job: str, target: str | None, reason: str | None, ids: Sequence[int] | None, dsn: str | None
+) -> tuple[str, Sequence[int] | None]:
+    """The table to load into, and which letters: those of one target must never go into another's table
+    unasked.
+    """
     where, parameters = _where(job, reason, ids, False)
-    sql = f"SELECT DISTINCT target FROM headrace.dead_letters WHERE {where} ORDER BY target"
+    sql = f"SELECT target, array_agg(id ORDER BY id) FROM headrace.dead_letters WHERE {where} GROUP BY target"
     with Connection(dsn or "") as connection:
-        targets = [str(row[0]) for row in connection.query(sql, parameters)]
-    if not targets:
+        found = {str(name): str(numbers) for name, numbers in connection.query(sql, parameters)}
+    if not found:
         raise UsageError(f'job "{job}" has no open dead letters that fit')
-    if len(targets) > 1:
-        raise UsageError(
-            f'dead letters of job "{job}" belong to several targets ({", ".join(targets)}): name one'
-        )
-    return targets[0]
+    if len(found) == 1:
+        return target or next(iter(found)), ids
+    if target not in found:
+        names = ", ".join(sorted(found))
+        raise UsageError(f'dead letters of job "{job}" belong to several targets: name one of {names}')
+    return target, [int(number) for number in found[target].strip("{}").split(",")]
 
 
 def _from_row(row: tuple[str | None, ...]) -> DeadLetter:

@@ -6,7 +6,7 @@ import builtins
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from headrace import _kafka, _source
@@ -123,7 +123,7 @@ def _places(
         if not wanted:
             raise UsageError("name the partitions: nothing is stored for this job and topic")
         return {int(partition): to for partition in wanted}
-    timestamp = _timestamp(to) if isinstance(to, datetime) else None
+    timestamp = _source.milliseconds(to) if isinstance(to, datetime) else None
     if timestamp is None and to not in ("earliest", "latest"):
         raise UsageError(f'"{to}" is no place: use earliest, latest, an offset or a time')
     settings = _source.kafka_settings(kafka)
@@ -135,10 +135,3 @@ def _places(
     if to == "latest":
         return {p.partition: p.end for p in known}
     return {p.partition: p.at if p.at is not None and p.at >= 0 else p.end for p in known}
-
-
-def _timestamp(moment: datetime) -> int:
-    """Milliseconds since 1970. UsageError for a time without a zone: it could mean anything."""
-    if moment.tzinfo is None:
-        raise UsageError(f"{moment.isoformat()} has no time zone: write {moment.isoformat()}+00:00 for UTC")
-    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)

@@ -45,7 +45,7 @@ exit codes: 0 done, 1 done with rejects (--strict), 2 usage, 3 try again later, 
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The whole parser, or with `only` the arguments of that verb alone (importing one verb is quicker)."""
+    """The parser of all verbs, with the arguments of `only` (importing one verb is quicker than all)."""
     parser = argparse.ArgumentParser(
         prog="headrace",
         description="Loads records into PostgreSQL at COPY speed, exactly once, with every rejected "
@@ -56,7 +56,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"headrace {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb, summary in VERBS.items():
-        module = module_of(verb) if only in (None, verb) else None
+        module = module_of(verb) if verb == only else None
         sub = verbs.add_parser(
             verb,
             help=summary,

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -105,7 +106,8 @@ def warn_about_password(dsn: str | None) -> None:
 
 def say(text: str) -> None:
     """A line for people, on stderr, whatever control characters came in with data."""
-    sys.stderr.write("\n".join(printable(line) for line in text.split("\n")) + "\n")
+    lines = text.expandtabs(4).split("\n")
+    sys.stderr.write("\n".join(printable(line) for line in lines) + "\n")
     sys.stderr.flush()
 
 
@@ -157,6 +159,11 @@ def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
         return 0
     except OSError as error:
         say(f"headrace {arguments.verb}: {error}")
+        return EXIT_FATAL
+    except Exception:
+        # A defect. Python would exit with 1, which is taken: it means rejects.
+        traceback.print_exc()
+        say(f"headrace {arguments.verb}: this is a defect of Headrace; please report the lines above")
         return EXIT_FATAL
 
 
