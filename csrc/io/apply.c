@@ -198,8 +198,8 @@ static int hr_apply_merge(hr_writer *writer, int32_t column_count, int64_t expec
             HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, " = excluded."));
             HR_RETURN_NOT_OK(hr_pg_quote_ident(&writer->sql, def->name, error));
         }
-        if (sets == 0)
-            HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "NOTHING"));
+        /* hr_sql ends the text with a NUL, which a quoted name does not */
+        HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "%s", sets == 0 ? "NOTHING" : ""));
     }
     HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, &result, error));
     inserted = result != NULL ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
