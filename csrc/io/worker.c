@@ -120,6 +120,7 @@ static int hr_worker_fill(hr_worker *worker, hr_work *work, hr_decoder *decoder,
         int64_t room = config->batch_records - work->records;
         int64_t want = hr_shared_reserve(shared, room < HR_FETCH_RECORDS ? room : HR_FETCH_RECORDS);
         hr_chunk chunk = {0};
+        bool finished;
         int rc;
 
         if (want == 0 || atomic_load(&shared->stop) || (shared->deadline_ms != 0 && hr_monotonic_ms() >= shared->deadline_ms)) {
@@ -130,6 +131,7 @@ static int hr_worker_fill(hr_worker *worker, hr_work *work, hr_decoder *decoder,
         rc = ops->fetch(worker->source, HR_FETCH_WAIT_MS, want, &chunk, error);
         atomic_fetch_add(&shared->budget, want - (rc == HR_OK ? chunk.count : 0));
         HR_RETURN_NOT_OK(rc);
+        finished = chunk.finished;
         if (chunk.count > 0 || chunk.position_count > 0) {
             rc = hr_work_add(work, &chunk, error);
             if (rc != HR_OK) {
@@ -142,7 +144,7 @@ static int hr_worker_fill(hr_worker *worker, hr_work *work, hr_decoder *decoder,
         } else {
             ops->release(worker->source, &chunk);
         }
-        if (chunk.finished) {
+        if (finished) {
             work->last = true;
             return HR_OK;
         }
