@@ -33,6 +33,9 @@ struct hr_framer {
     int64_t first_line; /* atomic: the file's line at begin, 0 while unknown */
     bool ended;         /* no more bytes come after len */
     bool resync;        /* inside an oversized record: find the next line break */
+    int64_t large_offset, large_line; /* where that record starts */
+    size_t large_len;   /* its beginning, for the error */
+    char large[HR_FRAMER_VALUE];
     int32_t woken;      /* atomic: hr_framer_wake was called while bytes were being thrown away */
     int64_t guess;      /* records in the last array */
 };
@@ -213,23 +216,49 @@ static int hr_framer_discard(hr_framer *framer, bool *more, hr_error *error)
     return HR_OK;
 }
 
+/* Start to pass over the oversized record at pos: keep its beginning, drop the `length` bytes of it that are here. */
+static void hr_framer_drop(hr_framer *framer, size_t length)
+{
+    const char *data = framer->block->data + framer->pos;
+
+    framer->large_offset = framer->offset;
+    framer->large_line = framer->line;
+    framer->large_len = length < HR_FRAMER_VALUE ? length : HR_FRAMER_VALUE;
+    memcpy(framer->large, data, framer->large_len);
+    framer->line += hr_framer_newlines(data, length);
+    framer->offset += (int64_t)length;
+    framer->pos += length;
+    framer->try_at = 0;
+}
+
 /* Inside an oversized record: drop bytes up to and with the next line break. Leaves resync set when it has not come yet. */
 static void hr_framer_resync(hr_framer *framer)
 {
-    const char *start, *newline;
-    size_t n;
+    size_t have = framer->len - framer->pos, n = have;
 
-    if (framer->len == framer->pos) { /* also when there is no block yet */
-        framer->resync = framer->resync && !framer->ended;
-        return;
+    if (have > 0) { /* else there may be no block yet */
+        const char *start = framer->block->data + framer->pos, *newline = memchr(start, '\n', have);
+        if (newline != NULL) {
+            n = (size_t)(newline - start) + 1;
+            framer->line++;
+            framer->resync = false;
+        }
+        framer->pos += n;
+        framer->offset += (int64_t)n;
     }
-    start = framer->block->data + framer->pos;
-    newline = memchr(start, '\n', framer->len - framer->pos);
-    n = newline != NULL ? (size_t)(newline - start) + 1 : framer->len - framer->pos;
-    framer->line += newline != NULL;
-    framer->pos += n;
-    framer->offset += (int64_t)n;
-    framer->resync = newline == NULL && !framer->ended;
+    if (framer->ended)
+        framer->resync = false;
+}
+
+/* Tell of the oversized record, now that it has been passed over. */
+static int hr_framer_refuse(const hr_framer *framer, hr_frames *out, hr_error *error)
+{
+    out->next = framer->offset;
+    out->line = framer->large_line;
+    out->finished = framer->ended && framer->pos == framer->len;
+    return hr_error_data(error, HR_REASON_RANGE, framer->large, framer->large_len,
+                         "%s: the record at byte %lld is longer than %zu bytes (a quote that never closes, or the wrong format?)", framer->path,
+                         (long long)framer->large_offset, framer->options.record_limit);
 }
 
 /* Cut the record at pos, whose whole length is known. */
@@ -258,22 +287,6 @@ static void hr_framer_take(hr_framer *framer, size_t length, size_t body, hr_rec
     framer->offset += (int64_t)length;
 }
 
-/* The record at pos is too long. Pass over `length` bytes of it, which is all there is in the block or all of the record. */
-static int hr_framer_oversized(hr_framer *framer, size_t length, hr_frames *out, hr_error *error)
-{
-    const char *data = framer->block->data + framer->pos;
-
-    out->next = framer->offset;
-    hr_error_data(error, HR_REASON_RANGE, data, length < HR_FRAMER_VALUE ? length : HR_FRAMER_VALUE,
-                  "%s: the record at byte %lld is longer than %zu bytes (a quote that never closes, or the wrong format?)", framer->path,
-                  (long long)framer->offset, framer->options.record_limit);
-    framer->line += hr_framer_newlines(data, length);
-    framer->offset += (int64_t)length;
-    framer->pos += length;
-    framer->try_at = 0;
-    return HR_EDATA;
-}
-
 /* Cut whole records off the block into a new array. On HR_ENOMEM nothing was cut. HR_EDATA, after all before it was handed out, for
  * an oversized record. */
 static int hr_framer_cut(hr_framer *framer, int64_t max_records, hr_frames *out, hr_error *error)
@@ -294,7 +307,8 @@ static int hr_framer_cut(hr_framer *framer, int64_t max_records, hr_frames *out,
         if (HR_UNLIKELY(body > framer->options.record_limit)) {
             if (out->count > 0)
                 break; /* its turn comes in the next call */
-            return hr_framer_oversized(framer, length, out, error);
+            hr_framer_drop(framer, length);
+            return hr_framer_refuse(framer, out, error);
         }
         if (out->records == NULL || out->count == capacity) {
             hr_record *records;
@@ -366,8 +380,11 @@ int hr_framer_next(hr_framer *framer, int timeout_ms, int64_t max_records, hr_fr
     memset(out, 0, sizeof(*out));
     for (;;) {
         size_t have;
-        if (framer->resync)
+        if (framer->resync) {
             hr_framer_resync(framer);
+            if (!framer->resync)
+                return hr_framer_refuse(framer, out, error);
+        }
         have = framer->len - framer->pos;
         if (!framer->resync && have > 0 &&
             (have >= framer->try_at || have > framer->options.record_limit || framer->ended || waiting)) {
@@ -378,8 +395,9 @@ int hr_framer_next(hr_framer *framer, int timeout_ms, int64_t max_records, hr_fr
                 break;
             have = framer->len - framer->pos;
             if (have > framer->options.record_limit) {
+                hr_framer_drop(framer, have);
                 framer->resync = true;
-                return hr_framer_oversized(framer, have, out, error);
+                continue;
             }
         }
         if (waiting || framer->ended)
@@ -388,7 +406,7 @@ int hr_framer_next(hr_framer *framer, int timeout_ms, int64_t max_records, hr_fr
         if (rc != HR_OK)
             break;
     }
-    out->next = framer->offset;
+    out->next = framer->resync ? framer->large_offset : framer->offset;
     out->finished = framer->ended && framer->pos == framer->len;
     return rc;
 }

@@ -25,7 +25,8 @@ typedef struct hr_frames {
     hr_record *records; /* offset: of the record's first byte; line: 1-based, counted from the range's begin (hr_framer_line);
                            data is never NULL, len 0 for a blank line; no timestamp, no key */
     int64_t count;
-    int64_t next;       /* everything before this offset has been handed out */
+    int64_t next;       /* everything before this offset has been handed out, or refused */
+    int64_t line;       /* after HR_EDATA: the line of the refused record, as in hr_record */
     bool finished;      /* the range is at its end */
     hr_block *block;
 } hr_frames;
@@ -35,8 +36,8 @@ int hr_framer_open(const char *path, const hr_framer_options *options, hr_framer
 /* Hand out at most max_records records (> 0). HR_OK with count 0 when the range is at its end, or when a pipe brought no whole record
  * within timeout_ms (-1: wait for ever) or hr_framer_wake was called. A byte order mark at the file's start is not part of the first record.
  *
- * HR_EDATA: the record at *out's next is longer than record_limit; error->value has its beginning until the next call, which goes on
- * after the next line break. HR_EIO as hr_file_read, and fatal when the file ends before `end` or `begin`. HR_ENOMEM: nothing is lost,
+ * HR_EDATA: the record that starts where the frames before ended is longer than record_limit; it has been passed over up to the next
+ * line break (out->next is behind it). error->value has its beginning until the next call, out->line its line. HR_EIO as hr_file_read, and fatal when the file ends before `end` or `begin`. HR_ENOMEM: nothing is lost,
  * call again. */
 int hr_framer_next(hr_framer *framer, int timeout_ms, int64_t max_records, hr_frames *out, hr_error *error);
 /* Give back what hr_framer_next handed out. */
