@@ -9,7 +9,7 @@
 #include "json_scan.h"
 #include "numeric_text.h"
 
-#define HR_JSONB_MOST ((size_t)256 << 20)
+#define HR_JSONB_GROWTH ((size_t)16 << 20) /* by which numbers written out may lengthen a value: 1e131071 is 8 bytes */
 #define HR_NO_NODE UINT32_MAX
 
 typedef struct hr_json_node {
@@ -26,6 +26,7 @@ typedef struct hr_json_tree {
     uint32_t count, capacity;
     hr_buffer keys;
     hr_buffer string; /* a string without its escapes, before it gets the server's */
+    size_t grown; /* bytes that numbers have become longer */
     hr_json_scan scan;
     hr_error *error;
 } hr_json_tree;
@@ -191,22 +192,23 @@ static int hr_json_write_string(const uint8_t *s, size_t n, hr_buffer *out, hr_e
     return HR_OK;
 }
 
-static int hr_json_write_number(const hr_json_node *node, size_t start, hr_buffer *out, hr_error *error)
+static int hr_json_write_number(hr_json_tree *tree, const hr_json_node *node, hr_buffer *out)
 {
     hr_numeric_parts parts;
     size_t size;
 
     hr_numeric_scan(node->text, node->length, 0, &parts);
     size = hr_numeric_emit_size(&parts, parts.scale);
-    if (out->size - start + size > HR_JSONB_MOST)
-        return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "a jsonb value becomes longer than %zu bytes when its numbers are written out",
-                             HR_JSONB_MOST);
-    HR_RETURN_NOT_OK(hr_buffer_reserve(out, size, error));
+    tree->grown += size > node->length ? size - node->length : 0;
+    if (tree->grown > HR_JSONB_GROWTH)
+        return hr_error_data(tree->error, HR_REASON_RANGE, NULL, 0,
+                             "a jsonb value becomes longer by more than %zu bytes when its numbers are written out", HR_JSONB_GROWTH);
+    HR_RETURN_NOT_OK(hr_buffer_reserve(out, size, tree->error));
     out->size += hr_numeric_emit(&parts, parts.scale, 0, (char *)out->data + out->size);
     return HR_OK;
 }
 
-static int hr_json_write_node(hr_json_tree *tree, uint32_t index, size_t start, hr_buffer *out)
+static int hr_json_write_node(hr_json_tree *tree, uint32_t index, hr_buffer *out)
 {
     const hr_json_node *node = &tree->nodes[index];
     bool object = *node->text == '{', any = false;
@@ -220,7 +222,7 @@ static int hr_json_write_node(hr_json_tree *tree, uint32_t index, size_t start, 
         return hr_json_write_string(tree->string.data, tree->string.size, out, tree->error);
     }
     if (*node->text == '-' || hr_is_digit(*node->text))
-        return hr_json_write_number(node, start, out, tree->error);
+        return hr_json_write_number(tree, node, out);
     if (!object && *node->text != '[') /* true, false, null */
         return hr_buffer_append(out, node->text, node->length, tree->error);
 
@@ -244,7 +246,7 @@ static int hr_json_write_node(hr_json_tree *tree, uint32_t index, size_t start, 
                 hr_json_write_string(tree->keys.data + tree->nodes[child].key, tree->nodes[child].key_length, out, tree->error));
             HR_RETURN_NOT_OK(hr_buffer_append(out, ": ", 2, tree->error));
         }
-        HR_RETURN_NOT_OK(hr_json_write_node(tree, child, start, out));
+        HR_RETURN_NOT_OK(hr_json_write_node(tree, child, out));
     }
     return hr_buffer_append(out, object ? "}" : "]", 1, tree->error);
 }
@@ -262,7 +264,7 @@ int hr_jsonb_canonical(const char *s, size_t n, hr_buffer *out, hr_error *error)
     /* a buffer that never got a byte has no address to point into */
     if (hr_buffer_reserve(&tree.keys, 1, error) == HR_OK &&
         hr_json_read_value(&tree, hr_json_skip_space(s, s + n), 0, &root) != NULL)
-        rc = hr_json_write_node(&tree, root, start, out);
+        rc = hr_json_write_node(&tree, root, out);
     if (rc != HR_OK)
         out->size = start;
     hr_free(tree.nodes);

@@ -196,8 +196,9 @@ int hr_numeric_out_of_range(const hr_type *type, const char *s, size_t n, hr_err
     if (type->precision > 0)
         return hr_error_data(error, HR_REASON_RANGE, s, n, "value %s is out of range for %s: it must round to less than 10^%d", excerpt,
                              hr_type_label(type), type->precision - type->scale);
-    return hr_error_data(error, HR_REASON_RANGE, s, n, "value %s is out of range for %s: at most %d digits before the point and %d after it",
-                         excerpt, hr_type_label(type), HR_NUMERIC_MAX_WHOLE, HR_NUMERIC_MAX_SCALE);
+    return hr_error_data(error, HR_REASON_RANGE, s, n,
+                         "value %s is out of range for %s: at most %d digits before the point and %d after it", excerpt,
+                         hr_type_label(type), HR_NUMERIC_MAX_WHOLE, HR_NUMERIC_MAX_SCALE);
 }
 
 bool hr_numeric_json_fits(const char *s, size_t n)

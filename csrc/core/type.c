@@ -202,7 +202,7 @@ int hr_type_from_oid(uint32_t oid, int32_t typmod, const char *name, hr_arena *a
 
 /* ---- by name ---- */
 
-/* The names of SQL and of pg_catalog, lower case, single spaces, without modifiers. `chars`: the length that char(n) has when none is given. */
+/* The names of SQL and of pg_catalog, lower case, single spaces, without modifiers. `chars` is the length of a char(n) that gives none. */
 static const struct hr_type_alias {
     const char *words;
     hr_kind kind;
@@ -258,6 +258,7 @@ typedef struct hr_type_name {
     const char *base;              /* the text before [] */
     size_t base_length;
     int arguments; /* numbers in parentheses; -1 when there is something else in them */
+    size_t before; /* how much of words stood before the parentheses */
     int32_t argument[2];
     bool array;
 } hr_type_name;
@@ -340,6 +341,7 @@ static int hr_type_scan_name(const char *name, hr_type_name *out, hr_error *erro
         } else if (c == '(') {
             open = i + 1;
             known = known && depth == 0 && groups++ == 0;
+            out->before = used;
             depth++;
         } else if (c == ')') {
             if (--depth < 0)
@@ -368,8 +370,10 @@ static int hr_type_scan_name(const char *name, hr_type_name *out, hr_error *erro
         return hr_type_bad_name(name, "its parentheses do not match", error);
     if (!known)
         out->words[0] = '\0';
-    if (strncmp(out->words, "pg_catalog.", 11) == 0)
+    if (strncmp(out->words, "pg_catalog.", 11) == 0) {
         memmove(out->words, out->words + 11, strlen(out->words + 11) + 1);
+        out->before -= out->before >= 11 ? 11 : 0;
+    }
     return HR_OK;
 }
 
@@ -391,6 +395,9 @@ static int hr_type_modify(const char *name, const hr_type_name *parsed, const st
 {
     int32_t first = parsed->argument[0], second = parsed->arguments == 2 ? parsed->argument[1] : 0, typmod = -1;
 
+    if (parsed->arguments != 0 && (strstr(parsed->words, " time zone") != NULL ? parsed->before != strcspn(parsed->words, " ")
+                                                                              : parsed->before != strlen(parsed->words)))
+        return hr_type_bad_name(name, "the modifiers in parentheses stand in the wrong place", error);
     if (parsed->arguments < 0)
         return hr_type_bad_name(name, "the modifiers in parentheses must be one or two numbers", error);
     switch (type->kind) {

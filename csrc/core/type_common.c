@@ -36,7 +36,8 @@ int hr_type_check_text(const hr_type *type, hr_token token, const char *s, size_
     return HR_OK;
 }
 
-int hr_type_parse_number_token(hr_parse_function parse, const hr_type *type, hr_token token, const char *s, hr_column *out, hr_error *error)
+int hr_type_parse_number_token(hr_parse_function parse, const hr_type *type, hr_token token, const char *s, hr_column *out,
+                               hr_error *error)
 {
     char text[HR_FLOAT_TEXT > HR_INT64_TEXT ? HR_FLOAT_TEXT : HR_INT64_TEXT];
     size_t n = token == HR_TOKEN_INT64 ? hr_print_int64(text, hr_token_int64(s)) : hr_float8_print(text, hr_token_float64(s));

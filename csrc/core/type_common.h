@@ -22,7 +22,8 @@ int hr_type_bad_field(const hr_type *type, int32_t n, hr_error *error);
 int hr_type_check_text(const hr_type *type, hr_token token, const char *s, size_t n, hr_error *error);
 
 /* HR_TOKEN_INT64 and HR_TOKEN_FLOAT64 for a type that has no shorter way: print the number as the server would and parse that. */
-int hr_type_parse_number_token(hr_parse_function parse, const hr_type *type, hr_token token, const char *s, hr_column *out, hr_error *error);
+int hr_type_parse_number_token(hr_parse_function parse, const hr_type *type, hr_token token, const char *s, hr_column *out,
+                               hr_error *error);
 
 static inline bool hr_token_is_native(hr_token token)
 {

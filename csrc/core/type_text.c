@@ -20,7 +20,8 @@ static size_t hr_text_fit(const hr_type *type, const char *s, size_t n, hr_error
     cut = hr_utf8_offset(s, n, limit);
     for (size_t i = cut; i < n; i++) {
         if (s[i] != ' ') {
-            hr_error_data(error, HR_REASON_RANGE, s, n, "text of %zu characters is too long for %s", hr_utf8_length(s, n), hr_type_label(type));
+            hr_error_data(error, HR_REASON_RANGE, s, n, "text of %zu characters is too long for %s", hr_utf8_length(s, n),
+                          hr_type_label(type));
             return SIZE_MAX;
         }
     }
@@ -85,7 +86,8 @@ static int hr_other_read_binary(const hr_type *type, const uint8_t *bytes, int32
     (void)bytes;
     (void)n;
     (void)out;
-    return hr_error_set(error, HR_EUSAGE, "a column of type %s cannot be read in binary: cast it to text in the query", hr_type_label(type));
+    return hr_error_set(error, HR_EUSAGE, "a column of type %s cannot be read in binary: cast it to text in the query",
+                        hr_type_label(type));
 }
 
 #define HR_TEXT_OPS(ops_name, KIND, type_oid, type_array_oid, sql_name, parse_function, write_function, read_function) \
@@ -104,6 +106,7 @@ static int hr_other_read_binary(const hr_type *type, const uint8_t *bytes, int32
     }
 
 HR_TEXT_OPS(hr_type_text, HR_TEXT, 25, 1009, "text", hr_text_parse, hr_type_write_stored_field, hr_text_read_binary);
-HR_TEXT_OPS(hr_type_varchar, HR_VARCHAR, 1043, 1015, "character varying", hr_varchar_parse, hr_type_write_stored_field, hr_text_read_binary);
+HR_TEXT_OPS(hr_type_varchar, HR_VARCHAR, 1043, 1015, "character varying", hr_varchar_parse, hr_type_write_stored_field,
+            hr_text_read_binary);
 HR_TEXT_OPS(hr_type_bpchar, HR_BPCHAR, 1042, 1014, "character", hr_bpchar_parse, hr_type_write_stored_field, hr_text_read_binary);
 HR_TEXT_OPS(hr_type_other, HR_OTHER, 0, 0, "other", hr_text_parse, hr_other_write_binary, hr_other_read_binary);

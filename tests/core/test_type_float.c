@@ -48,15 +48,18 @@ static void test_float8(void)
     VALUE("float8", "0e99999999999999999999", "0", NULL);
     REFUSED("float8", "1e309", HR_REASON_RANGE, NULL);
     REFUSED("float8", "-1.8e308", HR_REASON_RANGE, NULL);
-    REFUSED("float8", "1e-400", HR_REASON_RANGE, "value 1e-400 is out of range for double precision: its size must be between 5e-324 and 1.7e+308");
+    REFUSED("float8", "1e-400", HR_REASON_RANGE,
+            "value 1e-400 is out of range for double precision: its size must be between 5e-324 and 1.7e+308");
     REFUSED("float8", "2e-324", HR_REASON_RANGE, NULL);
     REFUSED("float8", "1e99999999999999999999", HR_REASON_RANGE, NULL);
     REFUSED("float8", "1e-99999999999999999999", HR_REASON_RANGE, NULL);
     REFUSED("float8", "0x1p-1075", HR_REASON_RANGE, NULL);
     REFUSED("float8", "0x1p1024", HR_REASON_RANGE, NULL);
     REFUSED("float8", "0x1.fffffffffffff8p1023", HR_REASON_RANGE, NULL);
-    static const char *const bad[] = {"",   " ",   ".",  "-",    "+-1", "1e",   "1e+",  "e5",   "1_0",    "1,5", "0x", "0x.",  "0x1p", "0xp1",
-                                      "1d5", "nan(", "nan(-)", "nano", "infin", "1 2", "--1", "1e5.5", "1.2.3", "0x1.2.3", "{}", "true", "٣", "1e5x"};
+    static const char *const bad[] = {
+        "", " ", ".", "-", "+-1", "1e", "1e+", "e5", "1_0", "1,5", "0x", "0x.", "0x1p", "0xp1", "1d5", "nan(", "nan(-)", "nano",
+        "infin", "1 2", "--1", "1e5.5", "1.2.3", "0x1.2.3", "{}", "true", "٣", "1e5x",
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         REFUSED("float8", bad[i], HR_REASON_TYPE, NULL);
         REFUSED("float4", bad[i], HR_REASON_TYPE, NULL);
@@ -157,7 +160,8 @@ static void test_against_library(void)
         }
         if (isfinite(value4)) {
             n = hr_float4_print(printed, value4);
-            wrong += n > HR_FLOAT_TEXT || hr_float4_parse(printed, n, &back4) != HR_FLOAT_OK || memcmp(&back4, &value4, sizeof(value4)) != 0;
+            wrong += n > HR_FLOAT_TEXT || hr_float4_parse(printed, n, &back4) != HR_FLOAT_OK || memcmp(&back4, &value4,
+                    sizeof(value4)) != 0;
         }
         /* random digits, exponents near and far */
         snprintf(text, sizeof(text), "%llu.%llue%d", (unsigned long long)(random64() >> (random64() % 60)),

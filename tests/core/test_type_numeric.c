@@ -18,9 +18,11 @@ static void both_refused(int line, const char *s, hr_reason reason)
 
 static void test_grammar(void)
 {
-    static const char *const bad[] = {"",    " ",     ".",      "-",    "+",    "--1",  "- 1",   "1 2",  "1e",      "1e+",     "e5",   ".e5", "1.2.3", "12a",
-                                      "1,5", "_1",    "1_",     "1__0", "1._5", "1_.5", "1e_1",  "1e1_", "0x",      "0xg",     "0x1.5", "0b2", "0o8",   "0x1_",
-                                      "0x1__0", "+nan", "-nan", "nanx", "infin", "in", "Infinityx", "true", "{}", "0x1e5p1", "1e5.5", "١"};
+    static const char *const bad[] = {
+        "", " ", ".", "-", "+", "--1", "- 1", "1 2", "1e", "1e+", "e5", ".e5", "1.2.3", "12a", "1,5", "_1", "1_", "1__0", "1._5",
+        "1_.5", "1e_1", "1e1_", "0x", "0xg", "0x1.5", "0b2", "0o8", "0x1_", "0x1__0", "+nan", "-nan", "nanx", "infin", "in",
+        "Infinityx", "true", "{}", "0x1e5p1", "1e5.5", "١",
+    };
 
     both(__LINE__, "0", "0.000000");
     both(__LINE__, "-0.00", "0.000000");

@@ -85,7 +85,8 @@ static inline void type_faults(int line, const hr_type *type, hr_token token, co
     hr_column_free(&column);
 }
 
-static inline void type_value(int line, const hr_type *type, hr_token token, const char *s, size_t n, const char *want, const char *want_hex)
+static inline void type_value(int line, const hr_type *type, hr_token token, const char *s, size_t n, const char *want,
+                              const char *want_hex)
 {
     const hr_type_ops *ops = hr_type_ops_of(type);
     hr_column column;
@@ -104,7 +105,8 @@ static inline void type_value(int line, const hr_type *type, hr_token token, con
     if (rc == HR_OK) {
         CHECK(column.length == 2 && column.null_count == 1 && !hr_column_is_null(&column, 1), "line %d", line);
         CHECK(ops->write_text(type, &column, 1, &text, &error) == HR_OK, "line %d: %s", line, error.message);
-        CHECK(text.size == strlen(want) && (text.size == 0 || memcmp(text.data, want, text.size) == 0), "line %d: %s \"%.80s\" got \"%.*s\" want \"%.200s\"",
+        CHECK(text.size == strlen(want) && (text.size == 0 || memcmp(text.data, want, text.size) == 0),
+              "line %d: %s \"%.80s\" got \"%.*s\" want \"%.200s\"",
               line, type->name, s, (int)(text.size < 200 ? text.size : 200), (char *)text.data, want);
         if (type->kind != HR_OTHER) {
             CHECK(ops->write_binary(type, &column, 1, &field, &error) == HR_OK, "line %d: %s", line, error.message);
@@ -136,7 +138,8 @@ static inline void type_value(int line, const hr_type *type, hr_token token, con
     free(exact);
 }
 
-static inline void type_refused(int line, const hr_type *type, hr_token token, const char *s, size_t n, hr_reason reason, const char *message)
+static inline void type_refused(int line, const hr_type *type, hr_token token, const char *s, size_t n, hr_reason reason,
+                                const char *message)
 {
     hr_column column;
     hr_error error;
@@ -148,7 +151,8 @@ static inline void type_refused(int line, const hr_type *type, hr_token token, c
         memcpy(exact, s, n);
     CHECK(hr_column_init(&column, type, &error) == HR_OK);
     rc = hr_type_ops_of(type)->parse(type, token, exact, n, &column, &error);
-    CHECK(rc == HR_EDATA && error.code == HR_EDATA && error.reason == reason, "line %d: %s \"%.80s\": rc %d, reason %s, %s", line, type->name, s,
+    CHECK(rc == HR_EDATA && error.code == HR_EDATA && error.reason == reason, "line %d: %s \"%.80s\": rc %d, reason %s, %s", line,
+          type->name, s,
           rc, hr_reason_name(error.reason), error.message);
     CHECK(column.length == 0 && column.bytes.size == 0, "line %d: the column changed", line);
     if (message != NULL)
@@ -220,12 +224,14 @@ static inline void type_field(int line, const char *name, const char *hex, const
     CHECK(hr_column_init(&column, &type, &error) == HR_OK);
     rc = hr_type_ops_of(&type)->read_binary(&type, bytes, (int32_t)n, &column, &error);
     if (want == NULL) {
-        CHECK(rc == HR_EDATA && error.message[0] != '\0' && column.length == 0 && column.bytes.size == 0, "line %d: %s %s: %d", line, name, hex, rc);
+        CHECK(rc == HR_EDATA && error.message[0] != '\0' && column.length == 0 && column.bytes.size == 0, "line %d: %s %s: %d", line,
+              name, hex, rc);
     } else {
         CHECK(rc == HR_OK, "line %d: %s %s: %s", line, name, hex, error.message);
         if (rc == HR_OK) {
             CHECK(hr_type_ops_of(&type)->write_text(&type, &column, 0, &text, &error) == HR_OK, "line %d", line);
-            CHECK(text.size == strlen(want) && (text.size == 0 || memcmp(text.data, want, text.size) == 0), "line %d: got \"%.*s\" want \"%s\"", line,
+            CHECK(text.size == strlen(want) && (text.size == 0 || memcmp(text.data, want, text.size) == 0),
+                  "line %d: got \"%.*s\" want \"%s\"", line,
                   (int)text.size, (char *)text.data, want);
         }
     }
