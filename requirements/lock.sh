@@ -9,7 +9,9 @@ for name in bootstrap dev; do
     .venv/bin/uv pip compile "${options[@]}" "requirements/$name.in" -o "requirements/$name.txt"
 done
 # the image gets the versions that the tests ran with
-.venv/bin/uv pip compile "${options[@]}" -c requirements/dev.txt requirements/airflow.in -o requirements/airflow.txt
+for name in airflow build; do
+    .venv/bin/uv pip compile "${options[@]}" -c requirements/dev.txt "requirements/$name.in" -o "requirements/$name.txt"
+done
 if grep -nE '://' requirements/*.txt; then
     echo "lock: an address got into a locked file (lines above); remove its cause and lock again" >&2
     exit 1

@@ -11,7 +11,6 @@ import itertools
 import shutil
 import signal
 import sys
-import time
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import partial
@@ -23,7 +22,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from stack import ports
 from stack.paths import ROOT
-from stack.process import NotReady, start, wait_ready
+from stack.process import NotReady, Process, start, wait_ready
 from stack.state import Record, State
 
 
@@ -46,6 +45,12 @@ class Sink:
         self._tied = tied
         self._keep = keep
         self._state = state or State(self.folder / "state.json")
+
+    @property
+    def process(self) -> Process | None:
+        """The running server process, or None."""
+        record = self._state.running(self.name)
+        return record.process if record else None
 
     @property
     def port(self) -> int:
@@ -107,15 +112,15 @@ class Sink:
 
 
 class _Handler:
-    """Writes mails to files named by time and number, so that sorting by name is sorting by arrival."""
+    """Writes mails to numbered files and goes on after those that are there."""
 
     def __init__(self, inbox: Path) -> None:
         self._inbox = inbox
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(1 + max((int(path.stem) for path in inbox.glob("*.eml")), default=0))
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Keep one mail; called by aiosmtpd."""
-        path = self._inbox / f"{time.strftime('%Y%m%dT%H%M%S')}-{next(self._numbers):06d}.eml"
+        path = self._inbox / f"{next(self._numbers):06d}.eml"
         draft = path.with_suffix(".new")  # readers look at *.eml only, and so never see half a mail
         draft.write_bytes(envelope.original_content or b"")
         draft.rename(path)

@@ -15,7 +15,6 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka.cimpl import NewTopic
 
 from stack import kafka, postgres
 
@@ -54,19 +53,17 @@ def dsn(pg: postgres.Server, database: str) -> str:
 @pytest.fixture
 def new_topic(broker: kafka.Broker) -> Iterator[Callable[..., str]]:
     """Makes topics: new_topic(partitions=4, **{"max.message.bytes": "200000000"}) -> name."""
-    admin = broker.admin()
     made: list[str] = []
 
     def make(partitions: int = 4, **config: str) -> str:
         name = f"test-{next(_numbers)}"
-        admin.create_topics([NewTopic(name, partitions, config=config)])[name].result(30)
+        broker.create_topic(name, partitions, **config)
         made.append(name)
         return name
 
     yield make
-    if made:
-        for deleted in admin.delete_topics(made).values():
-            deleted.result(30)
+    for name in made:
+        broker.delete_topic(name)
 
 
 @pytest.fixture

