@@ -325,7 +325,7 @@ static int hr_csv_check_text(const char *s, size_t n, hr_error *error)
     size_t bad = 0;
     const char *nul;
 
-    if (!hr_utf8_validate(s, n, &bad))
+    if (!hr_json_is_ascii(s, n) && !hr_utf8_validate(s, n, &bad))
         return hr_csv_fail(s, s + bad, error, HR_REASON_ENCODING, "the record is not UTF-8");
     nul = n > 0 ? memchr(s, '\0', n) : NULL;
     if (nul != NULL)

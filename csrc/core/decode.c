@@ -10,16 +10,24 @@ extern const hr_format hr_format_json, hr_format_csv;
 
 const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, NULL};
 
+/* How a column's values are made. All but the last are short cuts for what hr_type_ops.parse would do. */
+typedef enum hr_decode_road {
+    HR_ROAD_PARSE = 0,
+    HR_ROAD_INT4,
+    HR_ROAD_INT8,
+    HR_ROAD_TEXT,    /* text without a limit: the record's encoding has been checked */
+    HR_ROAD_JSON,    /* parse, but strings keep their quotes and escapes */
+    HR_ROAD_METADATA /* from around the record */
+} hr_decode_road;
+
 /* What decode.c needs to know of a column for every record, close together. */
 typedef struct hr_decode_step {
     int (*parse)(const hr_type *type, hr_token token, const char *s, size_t n, struct hr_column *out, hr_error *error);
     const hr_type *type;
-    hr_type metadata_type; /* what `type` points to for numbers of the metadata: their unit is known */
-    uint64_t absent_bit;   /* the bit of the column's default, or 0 */
+    uint64_t absent_bit; /* the bit of the column's default, or 0 */
+    hr_decode_road road;
     hr_from from;
-    bool json;             /* json and jsonb take the JSON text of strings, quotes included */
-    bool integer;          /* integer and bigint fields of the record itself have a short way */
-    bool required;         /* NOT NULL, and loaded */
+    bool required;       /* NOT NULL, and loaded */
 } hr_decode_step;
 
 const hr_format *hr_format_find(const char *name)
@@ -58,6 +66,27 @@ static int hr_decoder_copy_options(hr_decoder *decoder, const hr_decode_options 
     return HR_OK;
 }
 
+static hr_decode_road hr_decode_road_of(const hr_column_def *def)
+{
+    if (def->from >= HR_FROM_RAW && def->from <= HR_FROM_TIMESTAMP)
+        return HR_ROAD_METADATA;
+    switch (def->type.kind) {
+    case HR_INT4:
+        return HR_ROAD_INT4;
+    case HR_INT8:
+        return HR_ROAD_INT8;
+    case HR_TEXT:
+        return HR_ROAD_TEXT;
+    case HR_VARCHAR:
+        return def->type.max_chars < 0 ? HR_ROAD_TEXT : HR_ROAD_PARSE;
+    case HR_JSON:
+    case HR_JSONB:
+        return HR_ROAD_JSON;
+    default:
+        return HR_ROAD_PARSE;
+    }
+}
+
 static int hr_decoder_make_steps(hr_decoder *decoder, hr_error *error)
 {
     const hr_schema *schema = decoder->schema;
@@ -71,13 +100,15 @@ static int hr_decoder_make_steps(hr_decoder *decoder, hr_error *error)
         step->parse = hr_type_ops_of(&def->type)->parse;
         step->type = &def->type;
         step->from = def->from;
-        step->json = def->type.kind == HR_JSON || def->type.kind == HR_JSONB;
-        step->integer = def->from == HR_FROM_PATH && (def->type.kind == HR_INT4 || def->type.kind == HR_INT8);
+        step->road = hr_decode_road_of(def);
         step->required = def->not_null && def->from != HR_FROM_NOTHING;
-        if (def->from == HR_FROM_TIMESTAMP) {
-            step->metadata_type = def->type;
-            step->metadata_type.unit = HR_UNIT_US;
-            step->type = &step->metadata_type;
+        if (def->from == HR_FROM_TIMESTAMP) { /* the unit of this number is known, whatever the job says of other numbers */
+            hr_type *type = hr_arena_alloc(&decoder->options_arena, sizeof(*type));
+            if (type == NULL)
+                return hr_error_nomem(error);
+            *type = def->type;
+            type->unit = HR_UNIT_US;
+            step->type = type;
         }
         if (def->has_default) {
             step->absent_bit = bit;
@@ -271,75 +302,126 @@ static inline bool hr_decode_short_integer(const char *s, size_t n, int64_t *val
 }
 #endif
 
-/* Turn one field into the next value of its column. On failure the column is as before, but for what hr_column_truncate undoes. */
+/* Append checked text. Short texts are copied in steps of 16 bytes where that many are readable: no call, no loop to guess. */
+static inline int hr_decode_append_text(hr_column *column, const char *s, size_t n, const char *end, hr_error *error)
+{
+    uint8_t *to;
+
+    HR_RETURN_NOT_OK(hr_column_reserve(column, 1, error));
+    if (HR_UNLIKELY(n > (size_t)INT32_MAX - column->bytes.size))
+        return hr_error_nomem(error);
+    HR_RETURN_NOT_OK(hr_buffer_reserve(&column->bytes, n + 32, error));
+    to = column->bytes.data + column->bytes.size;
+    if (HR_LIKELY(n <= 32 && end - s >= 32)) {
+        memcpy(to, s, 16);
+        if (n > 16)
+            memcpy(to + 16, s + 16, 16);
+    } else {
+        memcpy(to, s, n);
+    }
+    column->bytes.size += n;
+    column->offsets[column->length + 1] = (int32_t)column->bytes.size;
+    hr_column_finish(column);
+    return HR_OK;
+}
+
+/* A field that holds escapes (JSON) or doubled quotes (CSV). */
+static int hr_decode_escaped(hr_decoder *decoder, const hr_decode_step *step, const hr_field *field, hr_column *column, hr_error *error)
+{
+    hr_buffer *text = &decoder->text;
+
+    text->size = 0;
+    if (field->token == HR_TOKEN_STRING)
+        HR_RETURN_NOT_OK(hr_json_unescape(field->data, field->len, false, text, error));
+    else
+        HR_RETURN_NOT_OK(hr_decode_undouble(decoder, field, error));
+    return step->parse(step->type, (hr_token)field->token, (const char *)text->data, text->size, column, error);
+}
+
+/* Turn one field that is neither null nor absent into the next value of its column; `end` is the record's end. On failure the column is
+ * as before, but for what hr_column_truncate undoes. */
 static inline int hr_decode_value(hr_decoder *decoder, const hr_decode_step *step, const hr_field *field, const char *end,
                                   hr_column *column, hr_error *error)
 {
     const char *s = field->data;
     size_t n = field->len;
+    int64_t value;
 
-    if (field->token == HR_TOKEN_STRING && step->json) {
-        s -= 1;
-        n += 2;
-    } else if (HR_UNLIKELY(field->flags & HR_FIELD_ESCAPED)) {
-        decoder->text.size = 0;
-        if (field->token == HR_TOKEN_STRING)
-            HR_RETURN_NOT_OK(hr_json_unescape(s, n, false, &decoder->text, error));
-        else
-            HR_RETURN_NOT_OK(hr_decode_undouble(decoder, field, error));
-        s = (const char *)decoder->text.data;
-        n = decoder->text.size;
-    }
+    (void)value;
+    if (HR_UNLIKELY(field->flags & HR_FIELD_ESCAPED) && (step->road != HR_ROAD_JSON || field->token != HR_TOKEN_STRING))
+        return hr_decode_escaped(decoder, step, field, column, error);
+    switch (step->road) {
 #if HR_JSON_SWAR
-    if (step->integer && s == field->data && (size_t)(end - s) >= 8) {
-        int64_t value;
-
-        if (HR_LIKELY(hr_decode_short_integer(s, n, &value))) {
-            if (step->type->kind == HR_INT4)
-                return hr_column_append_int32(column, (int32_t)value, error);
+    case HR_ROAD_INT4:
+        if (HR_LIKELY(end - s >= 8 && hr_decode_short_integer(s, n, &value)))
+            return hr_column_append_int32(column, (int32_t)value, error);
+        break;
+    case HR_ROAD_INT8:
+        if (HR_LIKELY(end - s >= 8 && hr_decode_short_integer(s, n, &value)))
             return hr_column_append_int64(column, value, error);
-        }
-    }
+        break;
 #endif
+    case HR_ROAD_TEXT:
+        return hr_decode_append_text(column, s, n, end, error);
+    case HR_ROAD_JSON:
+        if (field->token == HR_TOKEN_STRING) {
+            s -= 1;
+            n += 2;
+        }
+        break;
+    default:
+        break;
+    }
     return step->parse(step->type, (hr_token)field->token, s, n, column, error);
 }
 
-/* Append the fields as one row. On failure the batch is as it was. */
-static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
+/* A field the record does not give: from around it, null or absent. */
+static int hr_decode_without(hr_decoder *decoder, const hr_record *record, int32_t i, hr_column *column, uint64_t *absent, hr_error *error)
 {
-    const hr_schema *schema = decoder->schema;
-    const char *end = record->data + record->len;
-    uint64_t absent = 0;
-    int32_t i;
-    int rc = HR_OK;
+    const hr_decode_step *step = &decoder->steps[i];
+    hr_field *field = &decoder->fields[i];
 
-    for (i = 0; i < schema->count; i++) {
-        const hr_decode_step *step = &decoder->steps[i];
-        hr_field *field = &decoder->fields[i];
+    if (step->road == HR_ROAD_METADATA) {
+        HR_RETURN_NOT_OK(hr_decode_metadata(decoder, step, record, field, error));
+        if (field->token != HR_TOKEN_NULL)
+            return step->parse(step->type, (hr_token)field->token, field->data, field->len, column, error);
+    }
+    return hr_decode_null(step, field, decoder->schema->columns[i].name, column, absent, error);
+}
 
-        if (HR_UNLIKELY(step->from >= HR_FROM_RAW)) {
-            rc = hr_decode_metadata(decoder, step, record, field, error);
-            if (HR_UNLIKELY(rc != HR_OK))
-                break;
-        }
-        if (HR_LIKELY(field->token > HR_TOKEN_NULL))
-            rc = hr_decode_value(decoder, step, field, end, &batch->columns[i], error);
-        else
-            rc = hr_decode_null(step, field, schema->columns[i].name, &batch->columns[i], &absent, error);
-        if (HR_UNLIKELY(rc != HR_OK))
-            break;
-    }
-    if (HR_LIKELY(rc == HR_OK)) {
-        if (schema->default_count > 0)
-            batch->absent[batch->length] = absent;
-        batch->length++;
-        return HR_OK;
-    }
+/* A row failed at column i: say where, and take back what is there of it. */
+static int hr_decode_undo(hr_decoder *decoder, const hr_record *record, hr_batch *batch, int32_t i, int rc, hr_error *error)
+{
     if (rc == HR_EDATA)
         hr_decode_blame(record, &decoder->fields[i], i, error);
     for (; i >= 0; i--)
         hr_column_truncate(&batch->columns[i], batch->length);
     return rc;
+}
+
+/* Append the fields as one row. On failure the batch is as it was. */
+static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
+{
+    const char *const end = record->data + record->len;
+    const hr_decode_step *step = decoder->steps, *const last = step + decoder->schema->count;
+    const hr_field *field = decoder->fields;
+    hr_column *column = batch->columns;
+    uint64_t absent = 0;
+
+    for (; step < last; step++, field++, column++) {
+        int rc;
+
+        if (HR_LIKELY(field->token > HR_TOKEN_NULL))
+            rc = hr_decode_value(decoder, step, field, end, column, error);
+        else
+            rc = hr_decode_without(decoder, record, (int32_t)(step - decoder->steps), column, &absent, error);
+        if (HR_UNLIKELY(rc != HR_OK))
+            return hr_decode_undo(decoder, record, batch, (int32_t)(step - decoder->steps), rc, error);
+    }
+    if (decoder->schema->default_count > 0)
+        batch->absent[batch->length] = absent;
+    batch->length++;
+    return HR_OK;
 }
 
 int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)

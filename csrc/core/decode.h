@@ -58,8 +58,9 @@ typedef struct hr_format {
     int (*open)(hr_decoder *decoder, hr_error *error);
     void (*close)(hr_decoder *decoder);
 
-    /* Find the fields: fields[i] belongs to schema column i; the caller has set all to HR_TOKEN_ABSENT. Checks the whole record.
-     * The bytes stay valid until the next call. Exactly one of fields and decode is set. */
+    /* Find the fields: fields[i] belongs to schema column i; the caller has set all to HR_TOKEN_ABSENT. One more follows, for the
+     * format to use as it likes. Checks the whole record. The bytes stay valid until the next call. Exactly one of fields and decode
+     * is set. */
     int (*fields)(hr_decoder *decoder, const hr_record *record, hr_field *fields, hr_error *error);
     int (*decode)(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error);
 
@@ -83,7 +84,7 @@ struct hr_decoder {
     hr_decode_options options;
     hr_arena options_arena; /* what options points to */
     hr_arena scratch;  /* reset before every record */
-    hr_field *fields;  /* schema->count */
+    hr_field *fields;  /* schema->count, and a spare one that a format may use as it likes */
     struct hr_decode_step *steps; /* schema->count: how decode.c treats each column */
     hr_buffer text;    /* unescaped strings */
     hr_buffer rest;    /* the object for HR_FROM_REST */

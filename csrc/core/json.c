@@ -21,10 +21,12 @@ struct hr_json_key {
     uint32_t spelling_len;
     uint32_t spelling_bits;     /* a bit for each of its first 16 bytes; HR_JSON_NEVER when not spelled yet */
     hr_json_key *next[2];       /* what followed last, and before that */
-    int32_t column;             /* the first column that takes the value as a whole, or -1 */
-    uint32_t hash;
+    int32_t column;             /* the first column that takes the value as a whole, or the spare field */
+    bool taken;                 /* there is such a column */
+    bool odd;                   /* there is more to do than storing the field: twins, a child, $rest */
     bool twins;                 /* more columns take it: hr_json.twin */
     bool known;                 /* a column or a path names it */
+    uint32_t hash;
     hr_json_node *child;        /* paths lead through it, or NULL */
     hr_json_key *sibling;       /* the node's next key in the order of the schema */
     const char *name;           /* unescaped */
@@ -51,6 +53,7 @@ typedef struct hr_json {
     hr_buffer name;       /* an unescaped key */
     hr_buffer *rest;      /* of the decoder, or NULL when no column wants it */
     hr_unknown unknown;
+    int32_t spare;        /* the field that takes what no column does: fields[schema->count] */
     int rc;               /* what a NULL from the walk means */
 } hr_json;
 
@@ -89,7 +92,8 @@ static int hr_json_key_init(hr_json *json, hr_json_node *node, hr_json_key *key,
     if (key->name == NULL)
         return hr_error_nomem(error);
     key->name_len = n;
-    key->column = -1;
+    key->column = json->spare;
+    key->odd = json->rest != NULL;
     key->hash = hr_json_hash(name, n);
     key->spelling_bits = HR_JSON_NEVER;
     key->next[0] = key->next[1] = &node->other;
@@ -103,7 +107,8 @@ static hr_json_node *hr_json_node_new(hr_json *json)
     if (node == NULL)
         return NULL;
     memset(node, 0, sizeof(*node));
-    node->start.column = node->other.column = -1;
+    node->start.column = node->other.column = json->spare;
+    node->other.odd = json->rest != NULL;
     node->other.spelling_bits = HR_JSON_NEVER;
     node->start.next[0] = node->start.next[1] = node->other.next[0] = node->other.next[1] = &node->other;
     return node;
@@ -144,14 +149,17 @@ static int hr_json_add_column(hr_json *json, const hr_column_def *def, int32_t c
             break;
         if (key->child == NULL)
             key->child = hr_json_node_new(json);
+        key->odd = true;
         if (key->child == NULL)
             return hr_error_nomem(error);
         node = key->child;
     }
     if (key == NULL)
         return HR_OK;
-    json->twin[column] = key->column;
-    key->twins = key->column >= 0;
+    key->twins = key->taken;
+    json->twin[column] = key->taken ? key->column : -1;
+    key->odd = key->twins || key->child != NULL;
+    key->taken = true;
     key->column = column;
     return HR_OK;
 }
@@ -170,7 +178,7 @@ static int32_t hr_json_count_below(const hr_json *json, const hr_json_node *node
     int32_t count = 0;
 
     for (const hr_json_key *key = node->first; key != NULL; key = key->sibling) {
-        for (int32_t column = key->column; column >= 0; column = json->twin[column])
+        for (int32_t column = key->taken ? key->column : -1; column >= 0; column = json->twin[column])
             count++;
         if (key->child != NULL)
             count += hr_json_count_below(json, key->child);
@@ -181,7 +189,7 @@ static int32_t hr_json_count_below(const hr_json *json, const hr_json_node *node
 static void hr_json_list_below(const hr_json *json, const hr_json_node *node, int32_t *list, int32_t *count)
 {
     for (const hr_json_key *key = node->first; key != NULL; key = key->sibling) {
-        for (int32_t column = key->column; column >= 0; column = json->twin[column])
+        for (int32_t column = key->taken ? key->column : -1; column >= 0; column = json->twin[column])
             list[(*count)++] = column;
         if (key->child != NULL)
             hr_json_list_below(json, key->child, list, count);
@@ -250,13 +258,15 @@ static int hr_json_compile(hr_json *json, hr_decoder *decoder, hr_error *error)
 {
     const hr_schema *schema = decoder->schema;
 
+    json->spare = schema->count;
+    for (int32_t i = 0; i < schema->count; i++)
+        if (schema->columns[i].from == HR_FROM_REST)
+            json->rest = &decoder->rest;
     json->root = hr_json_node_new(json);
     json->twin = hr_arena_alloc(&json->arena, ((size_t)schema->count + 1) * sizeof(*json->twin));
     if (json->root == NULL || json->twin == NULL)
         return hr_error_nomem(error);
     for (int32_t i = 0; i < schema->count; i++) {
-        if (schema->columns[i].from == HR_FROM_REST)
-            json->rest = &decoder->rest;
         if (schema->columns[i].from == HR_FROM_PATH)
             HR_RETURN_NOT_OK(hr_json_add_column(json, &schema->columns[i], i, error));
     }
@@ -413,16 +423,18 @@ static const char *hr_json_read_key(hr_json *json, hr_json_node *node, hr_json_m
 }
 
 /* The commonest numbers without a call: digits, at most a point and digits, 15 bytes in all. Any other is read from its start. */
-static inline const char *hr_json_skip_number(const hr_json_scan *scan, const char *p)
+static inline const char *hr_json_skip_number(const hr_json_scan *scan, const char *p, const char *end)
 {
 #if HR_JSON_MASK16
     const char *digits = p + (*p == '-');
 
-    if (HR_LIKELY(scan->end - digits >= 16)) {
+    if (HR_LIKELY(end - digits >= 16)) {
         unsigned others = hr_json_nondigits16(digits);
         unsigned n = (unsigned)__builtin_ctz(others | 0x10000u);
 
-        if (HR_LIKELY(n > 0 && n < 16 && (*digits != '0' || n == 1))) {
+        if (HR_LIKELY(n - 1 < 15 && (*digits != '0' || n == 1))) {
+            if (HR_LIKELY(digits[n] == ','))
+                return digits + n;
             if (digits[n] == '.') {
                 unsigned point = n;
                 others &= others - 1;
@@ -434,6 +446,8 @@ static inline const char *hr_json_skip_number(const hr_json_scan *scan, const ch
                 return digits + n;
         }
     }
+#else
+    (void)end;
 #endif
     return hr_json_skip_number_slow(scan, p);
 }
@@ -455,20 +469,12 @@ static bool hr_json_rest_append(hr_json *json, const char *member, const char *e
     return true;
 }
 
-/* The value [value, end) is what the column takes, and its twins. */
-static inline void hr_json_store(const hr_json *json, int32_t column, bool twins, hr_field *fields, const char *value, const char *end,
-                                 hr_token token, bool escaped)
+static inline void hr_json_store(hr_field *field, const char *s, size_t n, hr_token token, bool escaped)
 {
-    size_t quotes = token == HR_TOKEN_STRING;
-    hr_field *field = &fields[column];
-
-    field->data = value + quotes;
-    field->len = (uint32_t)((size_t)(end - value) - 2 * quotes);
+    field->data = s;
+    field->len = (uint32_t)n;
     field->token = (uint8_t)token;
     field->flags = escaped ? HR_FIELD_ESCAPED : 0;
-    if (HR_UNLIKELY(twins))
-        for (int32_t twin = json->twin[column]; twin >= 0; twin = json->twin[twin])
-            fields[twin] = *field;
 }
 
 /* The key's value is no object, or a new one under a key seen before: what the paths through it found is void. */
@@ -486,10 +492,10 @@ static void hr_json_void_below(const hr_json_node *node, hr_field *fields, hr_to
 static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, hr_field *fields, int depth);
 
 /* An object that paths lead through: p is at its '{', member at its key. Under `rest` it is kept with what remains of it. */
-static const char *hr_json_walk_child(hr_json *json, hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
+static const char *hr_json_walk_child(hr_json *json, const hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
                                       hr_field *fields, int depth)
 {
-    if (key->column >= 0) /* taken as a whole as well: nothing in it is unknown */
+    if (key->taken) /* as a whole as well: nothing in it is unknown */
         mode = (hr_json_mode){false, false};
     if (mode.rest) {
         if (!hr_json_rest_append(json, member, p + 1))
@@ -502,22 +508,54 @@ static const char *hr_json_walk_child(hr_json *json, hr_json_key *key, hr_json_m
     return p;
 }
 
+/* A value that is no string or number right at p: an object, an array, a literal, or any value after more white space than last time. */
+static const char *hr_json_walk_value(hr_json *json, const hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
+                                      hr_field *fields, int depth)
+{
+    const char *value = hr_json_skip_space(p, json->scan.end);
+    hr_token token = HR_TOKEN_OBJECT;
+    bool escaped = false, quotes;
+
+    if (value < json->scan.end && *value == '{' && key->child != NULL)
+        p = hr_json_walk_child(json, key, mode, member, value, fields, depth + 1);
+    else
+        p = hr_json_skip_value(&json->scan, value, depth + 1, &token, &escaped);
+    if (p == NULL)
+        return NULL;
+    quotes = token == HR_TOKEN_STRING;
+    hr_json_store(&fields[key->column], value + quotes, (size_t)(p - value) - 2 * (size_t)quotes, token, escaped);
+    return p;
+}
+
+/* What storing one field leaves to do for the member [member, p). False when memory ran out. */
+static bool hr_json_finish_member(hr_json *json, const hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
+                                  hr_field *fields)
+{
+    const hr_field field = fields[key->column];
+
+    if (key->twins)
+        for (int32_t twin = json->twin[key->column]; twin >= 0; twin = json->twin[twin])
+            fields[twin] = field;
+    if (key->child != NULL && field.token != HR_TOKEN_OBJECT)
+        hr_json_void_below(key->child, fields, field.token == HR_TOKEN_NULL ? HR_TOKEN_NULL : HR_TOKEN_ABSENT, field.data, field.len);
+    if (mode.rest && !key->taken && (key->child == NULL || field.token != HR_TOKEN_OBJECT))
+        return hr_json_rest_append(json, member, p);
+    return true;
+}
+
 /* Read the object at p ('{') into the fields its node names. Recursion follows paths only, so it is never deeper than they are; all
  * else is skipped by a loop. `depth` counts the containers open around the object. */
 static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, hr_field *fields, int depth)
 {
     const char *const end = json->scan.end;
     hr_json_key *previous = &node->start;
-    const char *value;
+    const char *value = hr_json_skip_space(++p, end);
 
-    value = hr_json_skip_space(++p, end);
     if (value < end && *value == '}')
         return value + 1;
     for (;; p++) {
         const char *member = p;
         hr_json_key *key = previous->next[0];
-        bool escaped = false, kept = false;
-        hr_token token;
 
         if (HR_LIKELY(hr_json_key_is(key, p, end))) {
             p += key->spelling_len;
@@ -531,35 +569,31 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
         }
         previous = key;
 
-read_value:
         if (HR_UNLIKELY(p >= end))
             return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a value is expected");
         value = p;
         if (*p == '"') {
-            token = HR_TOKEN_STRING;
-            p = hr_json_skip_string(&json->scan, p + 1, &escaped);
-        } else if ((*p >= '0' && *p <= '9') || *p == '-') {
-            token = HR_TOKEN_NUMBER;
-            p = hr_json_skip_number(&json->scan, p);
-        } else if (*p == '{' && key->child != NULL) {
-            token = HR_TOKEN_OBJECT;
-            kept = true;
-            p = hr_json_walk_child(json, key, mode, member, p, fields, depth + 1);
-        } else if (hr_json_skip_space(p, end) > p) { /* more white space than last time */
-            p = hr_json_skip_space(p, end);
-            goto read_value;
+            p = hr_json_find_special(json->scan.start, p + 1, end);
+            if (HR_LIKELY(p < end && *p == '"')) {
+                p++;
+                hr_json_store(&fields[key->column], value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, false);
+            } else {
+                bool escaped = false;
+                p = hr_json_skip_string_slow(&json->scan, p, &escaped);
+                if (p != NULL)
+                    hr_json_store(&fields[key->column], value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, escaped);
+            }
+        } else if ((unsigned char)(*p - '0') <= 9 || *p == '-') {
+            p = hr_json_skip_number(&json->scan, p, end);
+            if (HR_LIKELY(p != NULL))
+                hr_json_store(&fields[key->column], value, (size_t)(p - value), HR_TOKEN_NUMBER, false);
         } else {
-            p = hr_json_skip_value(&json->scan, p, depth + 1, &token, &escaped);
+            p = hr_json_walk_value(json, key, mode, member, p, fields, depth);
         }
         if (HR_UNLIKELY(p == NULL))
             return NULL;
-
-        if (key->column >= 0)
-            hr_json_store(json, key->column, key->twins, fields, value, p, token, escaped);
-        else if (mode.rest && !kept && !hr_json_rest_append(json, member, p))
+        if (HR_UNLIKELY(key->odd) && !hr_json_finish_member(json, key, mode, member, p, fields))
             return hr_json_nomem(json);
-        if (HR_UNLIKELY(key->child != NULL && token != HR_TOKEN_OBJECT))
-            hr_json_void_below(key->child, fields, token == HR_TOKEN_NULL ? HR_TOKEN_NULL : HR_TOKEN_ABSENT, value, (size_t)(p - value));
 
         if (HR_LIKELY(p < end && *p == ','))
             continue;
@@ -596,7 +630,7 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
     json->scan.end = record->data + record->len;
     json->scan.error = error;
     json->rc = HR_EDATA;
-    if (!hr_utf8_validate(record->data, record->len, &bad)) {
+    if (!hr_json_is_ascii(record->data, record->len) && !hr_utf8_validate(record->data, record->len, &bad)) {
         hr_json_fail(&json->scan, record->data + bad, HR_REASON_ENCODING, "the record is not UTF-8");
         return HR_EDATA;
     }

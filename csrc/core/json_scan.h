@@ -139,6 +139,34 @@ static inline const char *hr_json_find_special(const char *start, const char *p,
     return p;
 }
 
+/* Whether s[0..n) is ASCII, as most records are. */
+static inline bool hr_json_is_ascii(const char *s, size_t n)
+{
+    size_t i = 0;
+
+#if defined(__SSE2__)
+    __m128i any = _mm_setzero_si128();
+
+    if (n >= 16) {
+        for (; i + 16 <= n; i += 16)
+            any = _mm_or_si128(any, _mm_loadu_si128((const __m128i *)(const void *)(s + i)));
+        return _mm_movemask_epi8(_mm_or_si128(any, _mm_loadu_si128((const __m128i *)(const void *)(s + n - 16)))) == 0;
+    }
+#else
+    uint64_t any = 0;
+
+    if (n >= 8) {
+        for (; i + 8 <= n; i += 8)
+            any |= hr_json_load8(s + i);
+        return ((any | hr_json_load8(s + n - 8)) & UINT64_C(0x8080808080808080)) == 0;
+    }
+#endif
+    for (; i < n; i++)
+        if ((unsigned char)s[i] >= 0x80)
+            return false;
+    return true;
+}
+
 static inline const char *hr_json_skip_string(const hr_json_scan *scan, const char *p, bool *escaped)
 {
     p = hr_json_find_special(scan->start, p, scan->end);
