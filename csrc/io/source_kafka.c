@@ -1,0 +1,634 @@
+/* csrc/io/source_kafka.c: records of one Kafka topic.
+ *
+ * Settings (the job's "source" object): topic; config: librdkafka's settings; partitions: list of numbers, all when missing; start:
+ * "earliest", "latest" or {"timestamp_ms": n}, for partitions the job has no offset of; lost_offsets: "fail" or "earliest", when the records
+ * at the job's offset are gone; until: "end" or "forever"; group: consumer group that is told how far the job is; timeout_ms: how
+ * long to wait for the brokers' answer to a question; down_timeout_ms: how long to wait when no broker is left or nothing comes.
+ *
+ * Partitions are read at explicit offsets: nobody subscribes, nothing is committed to Kafka but the courtesy group. librdkafka's partition
+ * consumer (rd_kafka_consume_start_queue) is used rather than assign(), because that needs a group.id, and with it the right to that
+ * group, for which we have no use. All partitions feed one queue. A record points into librdkafka's message, which the chunk keeps until
+ * it is released; so a byte is copied for the first time when it is decoded.
+ *
+ * Where a lane ends: a record at or after its end says so, and so does librdkafka's end-of-partition event, which carries the offset past
+ * compacted records, aborted transactions and control records.
+ */
+#include "io/source_kafka.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "core/alloc.h"
+
+#define HR_KAFKA_CHUNK 8192          /* records of a chunk at most: 0.7 MB of pointers */
+#define HR_KAFKA_WAIT_MS 100         /* a wait looks up this often */
+#define HR_KAFKA_PROBE_MS 2000       /* while all brokers seem down, ask one this often */
+#define HR_KAFKA_NUDGE_US 2000
+#define HR_KAFKA_MAX_MS (INT64_MAX / 1000)
+
+typedef struct kafka_lane {
+    int32_t partition;
+    bool reading; /* librdkafka fetches it */
+    bool moved;   /* since the last chunk */
+    int64_t next, end;
+} kafka_lane;
+
+/* What a chunk owns. The three arrays behind it are one allocation with it. */
+typedef struct kafka_chunk {
+    struct kafka_chunk *next; /* in the pool */
+    rd_kafka_message_t **messages;
+    hr_record *records;
+    hr_position *positions;
+    int64_t count; /* messages kept */
+} kafka_chunk;
+
+struct hr_source {
+    char *topic;
+    hr_kafka_client *client;
+    rd_kafka_topic_t *rkt;
+    rd_kafka_queue_t *queue;
+    kafka_lane *lanes;
+    int32_t count, reading; /* lanes; of them still being read */
+    int32_t *by_partition;  /* lane of a partition, -1 when it is not ours */
+    int32_t partition_limit;
+    bool bounded;           /* every lane has an end */
+    bool lost_earliest;     /* lost_offsets = earliest */
+    bool commits;           /* a courtesy group is set */
+    int timeout_ms;
+    int64_t down_timeout_ms;
+    int64_t down_since;     /* 0: brokers answer */
+    int64_t next_probe;
+    int64_t waited_ms;      /* inside fetch() since the last sign of life */
+    bool nudge;             /* this librdkafka must be woken, see hr_kafka_nudge */
+    int64_t last_nudge;
+    char *user, *password;  /* for the nudge */
+    atomic_bool woken;
+    pthread_mutex_t pool_lock;
+    kafka_chunk *pool;      /* released chunks, for reuse */
+};
+
+/* ---- lanes ---- */
+
+/* Let librdkafka read a lane from its `next`. */
+static int hr_kafka_lane_start(hr_source *source, kafka_lane *lane, hr_error *error)
+{
+    if (rd_kafka_consume_start_queue(source->rkt, lane->partition, lane->next, source->queue) != 0)
+        return hr_kafka_fail(source->client, rd_kafka_last_error(), error, "reading Kafka topic \"%s\" partition %d at offset %lld cannot start",
+                             source->topic, (int)lane->partition, (long long)lane->next);
+    lane->reading = true;
+    source->reading++;
+    return HR_OK;
+}
+
+static void hr_kafka_lane_stop(hr_source *source, kafka_lane *lane)
+{
+    if (!lane->reading)
+        return;
+    rd_kafka_consume_stop(source->rkt, lane->partition); /* its prefetched records go; those in our hands stay valid */
+    lane->reading = false;
+    source->reading--;
+}
+
+/* The lane has nothing (more) before its end: everything before `next` was handed out or cannot come. */
+static void hr_kafka_lane_advance(hr_source *source, kafka_lane *lane, int64_t next)
+{
+    if (next > lane->end)
+        next = lane->end;
+    if (next > lane->next) {
+        lane->next = next;
+        lane->moved = true;
+    }
+    if (lane->next >= lane->end)
+        hr_kafka_lane_stop(source, lane);
+}
+
+/* The records at the lane's offset are not there (any more): fail, or go on at the earliest, as the job says. */
+static int hr_kafka_lane_lost(hr_source *source, kafka_lane *lane, hr_error *error)
+{
+    int64_t low, high;
+    rd_kafka_resp_err_t err =
+        rd_kafka_query_watermark_offsets(source->client->rk, source->topic, lane->partition, &low, &high, source->timeout_ms);
+
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return hr_kafka_fail(source->client, err, error, "the offsets of Kafka topic \"%s\" partition %d cannot be had", source->topic,
+                             (int)lane->partition);
+    if (!source->lost_earliest) {
+        hr_error_set(error, HR_EKAFKA,
+                     "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing "
+                     "was skipped; to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest",
+                     source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high,
+                     lane->next > high ? "The topic was deleted and made again, or lost records"
+                                       : "Older ones were deleted by the topic's retention");
+        if (error != NULL) {
+            error->fatal = true;
+            error->retriable = false;
+        }
+        return HR_EKAFKA;
+    }
+    hr_kafka_lane_stop(source, lane);
+    lane->next = low < lane->end ? low : lane->end; /* backwards when the topic was made again */
+    lane->moved = true;
+    return lane->next < lane->end ? hr_kafka_lane_start(source, lane, error) : HR_OK;
+}
+
+/* A job may stand beyond the end of this run: the topic was made anew, or uncommitted records were read before and are not now. The
+ * partition's true end, uncommitted records included, tells the two apart. */
+static int hr_kafka_check_beyond(hr_source *source, const hr_kafka_settings *settings, hr_error *error)
+{
+    static const hr_kafka_setting uncommitted = {"isolation.level", "read_uncommitted"};
+    hr_kafka_client *client = NULL;
+    int rc = HR_OK;
+
+    for (int32_t i = 0; i < source->count && rc == HR_OK; i++) {
+        kafka_lane *lane = &source->lanes[i];
+        int64_t high;
+
+        if (lane->next <= lane->end)
+            continue;
+        if (client == NULL)
+            rc = hr_kafka_client_open(settings->config, HR_KAFKA_READER, &uncommitted, 1, NULL, &client, error);
+        if (rc == HR_OK)
+            rc = hr_kafka_offsets(client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error);
+        if (rc == HR_OK && lane->next > high)
+            rc = hr_kafka_lane_lost(source, lane, error);
+    }
+    hr_kafka_client_close(client);
+    return rc;
+}
+
+/* ---- open and close ---- */
+
+/* Fill the lanes and the table that finds them by partition. */
+static int hr_kafka_take_lanes(hr_source *source, const hr_lane *lanes, int32_t count, hr_error *error)
+{
+    int32_t limit = 0;
+
+    for (int32_t i = 0; i < count; i++)
+        limit = lanes[i].partition >= limit ? lanes[i].partition + 1 : limit;
+    source->lanes = hr_calloc((size_t)count + 1, sizeof(*source->lanes));
+    source->by_partition = hr_malloc(sizeof(*source->by_partition) * ((size_t)limit + 1));
+    if (source->lanes == NULL || source->by_partition == NULL)
+        return hr_error_nomem(error);
+    for (int32_t i = 0; i < limit; i++)
+        source->by_partition[i] = -1;
+    source->partition_limit = limit;
+    source->count = count;
+    source->bounded = true;
+    for (int32_t i = 0; i < count; i++) {
+        kafka_lane *lane = &source->lanes[i];
+
+        lane->partition = lanes[i].partition;
+        lane->next = lanes[i].next != HR_OFFSET_UNKNOWN ? lanes[i].next : lanes[i].begin;
+        lane->end = lanes[i].end;
+        source->by_partition[lane->partition] = i;
+        if (lane->end == INT64_MAX)
+            source->bounded = false;
+    }
+    return HR_OK;
+}
+
+static char *hr_kafka_conf_copy(const rd_kafka_t *rk, const char *name)
+{
+    size_t size = 0;
+    char *text;
+
+    if (rd_kafka_conf_get(rd_kafka_conf((rd_kafka_t *)rk), name, NULL, &size) != RD_KAFKA_CONF_OK)
+        size = 1;
+    text = hr_calloc(1, size + 1);
+    if (text != NULL && size > 1)
+        (void)rd_kafka_conf_get(rd_kafka_conf((rd_kafka_t *)rk), name, text, &size);
+    return text;
+}
+
+/* librdkafka before 2.2 looks up only once a second when its queue was full, however soon it is empty again: a reader faster than that
+ * would stand still most of the time. The one call that wakes all its threads without touching any partition is that which sets SASL
+ * credentials; given those in force it changes nothing else. Newer ones have fetch.queue.backoff.ms, which is set in kafka_config.c. */
+static int hr_kafka_nudge_prepare(hr_source *source, hr_error *error)
+{
+    char mechanism[64] = "";
+    size_t size = sizeof(mechanism);
+
+    if (rd_kafka_version() >= 0x02020000)
+        return HR_OK;
+    (void)rd_kafka_conf_get(rd_kafka_conf(source->client->rk), "security.protocol", mechanism, &size);
+    if (strncmp(mechanism, "sasl", 4) == 0) {
+        size = sizeof(mechanism);
+        (void)rd_kafka_conf_get(rd_kafka_conf(source->client->rk), "sasl.mechanisms", mechanism, &size);
+        if (strcmp(mechanism, "PLAIN") != 0 && strncmp(mechanism, "SCRAM", 5) != 0)
+            return HR_OK;
+    }
+    source->user = hr_kafka_conf_copy(source->client->rk, "sasl.username");
+    source->password = hr_kafka_conf_copy(source->client->rk, "sasl.password");
+    if (source->user == NULL || source->password == NULL)
+        return hr_error_nomem(error);
+    source->nudge = true;
+    return HR_OK;
+}
+
+static int64_t hr_kafka_now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void hr_kafka_nudge(hr_source *source)
+{
+    int64_t now = hr_kafka_now_us();
+
+    if (now - source->last_nudge < HR_KAFKA_NUDGE_US)
+        return;
+    source->last_nudge = now;
+    rd_kafka_error_destroy(rd_kafka_sasl_set_credentials(source->client->rk, source->user, source->password));
+}
+
+static void hr_kafka_close(hr_source *source)
+{
+    if (source == NULL)
+        return;
+    for (int32_t i = 0; i < source->count; i++)
+        hr_kafka_lane_stop(source, &source->lanes[i]);
+    if (source->queue != NULL)
+        rd_kafka_queue_destroy(source->queue);
+    if (source->rkt != NULL)
+        rd_kafka_topic_destroy(source->rkt);
+    hr_kafka_client_close(source->client);
+    while (source->pool != NULL) {
+        kafka_chunk *chunk = source->pool;
+        source->pool = chunk->next;
+        hr_free(chunk);
+    }
+    pthread_mutex_destroy(&source->pool_lock);
+    hr_free(source->lanes);
+    hr_free(source->by_partition);
+    hr_free(source->topic);
+    hr_free(source->user);
+    if (source->password != NULL)
+        explicit_bzero(source->password, strlen(source->password));
+    hr_free(source->password);
+    hr_free(source);
+}
+
+/* The client, the topic and the queue all partitions feed; events of the client itself come through the same queue. */
+static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings, hr_error *error)
+{
+    hr_kafka_setting group = {"group.id", settings->group};
+    rd_kafka_queue_t *main_queue;
+
+    HR_RETURN_NOT_OK(hr_kafka_client_open(settings->config, HR_KAFKA_READER, &group, settings->group != NULL, NULL, &source->client, error));
+    source->rkt = rd_kafka_topic_new(source->client->rk, source->topic, NULL);
+    if (source->rkt == NULL)
+        return hr_kafka_fail(source->client, rd_kafka_last_error(), error, "Kafka topic \"%s\"", source->topic);
+    source->queue = rd_kafka_queue_new(source->client->rk);
+    main_queue = rd_kafka_queue_get_main(source->client->rk);
+    rd_kafka_queue_forward(main_queue, source->queue);
+    rd_kafka_queue_destroy(main_queue);
+    return hr_kafka_nudge_prepare(source, error);
+}
+
+/* hr_source_ops.open. All lanes are of the topic that plan() named. */
+static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t count, hr_source **out, hr_error *error)
+{
+    hr_kafka_settings settings;
+    hr_source *source;
+    int rc;
+
+    *out = NULL;
+    HR_RETURN_NOT_OK(hr_kafka_settings_read(config, &settings, error));
+    source = hr_calloc(1, sizeof(*source));
+    if (source == NULL)
+        return hr_error_nomem(error);
+    pthread_mutex_init(&source->pool_lock, NULL);
+    source->lost_earliest = settings.lost_earliest;
+    source->commits = settings.group != NULL;
+    source->timeout_ms = settings.timeout_ms;
+    source->down_timeout_ms = settings.down_timeout_ms;
+    source->topic = hr_malloc(strlen(settings.topic) + 1);
+    rc = source->topic != NULL ? HR_OK : hr_error_nomem(error);
+    if (rc == HR_OK) {
+        memcpy(source->topic, settings.topic, strlen(settings.topic) + 1);
+        rc = hr_kafka_take_lanes(source, lanes, count, error);
+    }
+    if (rc == HR_OK)
+        rc = hr_kafka_connect(source, &settings, error);
+    if (rc == HR_OK)
+        rc = hr_kafka_check_beyond(source, &settings, error);
+    for (int32_t i = 0; i < count && rc == HR_OK; i++)
+        if (!source->lanes[i].reading && source->lanes[i].next < source->lanes[i].end)
+            rc = hr_kafka_lane_start(source, &source->lanes[i], error);
+    if (rc != HR_OK) {
+        hr_kafka_close(source);
+        return rc;
+    }
+    *out = source;
+    return HR_OK;
+}
+
+/* ---- chunks ---- */
+
+/* A chunk from the pool, or a new one; NULL when memory runs out. */
+static kafka_chunk *hr_kafka_chunk_get(hr_source *source)
+{
+    kafka_chunk *chunk;
+    size_t head = sizeof(*chunk), messages, records, positions;
+
+    pthread_mutex_lock(&source->pool_lock);
+    chunk = source->pool;
+    if (chunk != NULL)
+        source->pool = chunk->next;
+    pthread_mutex_unlock(&source->pool_lock);
+    if (chunk == NULL) {
+        messages = sizeof(*chunk->messages) * HR_KAFKA_CHUNK;
+        records = sizeof(*chunk->records) * HR_KAFKA_CHUNK;
+        positions = sizeof(*chunk->positions) * (size_t)source->count;
+        chunk = hr_malloc(head + messages + records + positions); /* every part's size is a multiple of 8 */
+        if (chunk == NULL)
+            return NULL;
+        chunk->messages = (rd_kafka_message_t **)(void *)((char *)chunk + head);
+        chunk->records = (hr_record *)(void *)((char *)chunk + head + messages);
+        chunk->positions = (hr_position *)(void *)((char *)chunk + head + messages + records);
+    }
+    chunk->next = NULL;
+    chunk->count = 0;
+    return chunk;
+}
+
+/* Give the messages back to librdkafka and the chunk to the pool. Any thread. */
+static void hr_kafka_chunk_put(hr_source *source, kafka_chunk *chunk)
+{
+    for (int64_t i = 0; i < chunk->count; i++)
+        rd_kafka_message_destroy(chunk->messages[i]);
+    pthread_mutex_lock(&source->pool_lock);
+    chunk->next = source->pool;
+    source->pool = chunk;
+    pthread_mutex_unlock(&source->pool_lock);
+}
+
+static void hr_kafka_release(hr_source *source, hr_chunk *chunk)
+{
+    if (chunk->owner != NULL)
+        hr_kafka_chunk_put(source, chunk->owner);
+    memset(chunk, 0, sizeof(*chunk));
+}
+
+/* ---- fetch ---- */
+
+/* The lane of an event, or NULL when it is about none of ours that is still read. */
+static kafka_lane *hr_kafka_lane_of(hr_source *source, const rd_kafka_message_t *message)
+{
+    int32_t lane;
+
+    if (message->rkt == NULL || message->partition < 0 || message->partition >= source->partition_limit)
+        return NULL;
+    lane = source->by_partition[message->partition];
+    return lane >= 0 && source->lanes[lane].reading ? &source->lanes[lane] : NULL;
+}
+
+/* An event that is no record: the end of a partition, lost offsets, an error. */
+static int hr_kafka_event(hr_source *source, const rd_kafka_message_t *message, hr_error *error)
+{
+    kafka_lane *lane = hr_kafka_lane_of(source, message);
+
+    if (lane == NULL)
+        return HR_OK; /* of a lane that is done; or of the client: it goes on trying, and the wait below has its limit */
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        hr_kafka_lane_advance(source, lane, message->offset);
+        return HR_OK;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        return hr_kafka_lane_lost(source, lane, error);
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+        return HR_OK; /* passing */
+    default:
+        return hr_kafka_fail(source->client, message->err, error, "reading Kafka topic \"%s\" partition %d at offset %lld failed (%s)",
+                             source->topic, (int)lane->partition, (long long)lane->next, rd_kafka_message_errstr(message));
+    }
+}
+
+/* Fill the record of a message. */
+static inline void hr_kafka_record(const hr_source *source, const rd_kafka_message_t *message, int32_t lane, hr_record *record)
+{
+    rd_kafka_timestamp_type_t kind;
+    int64_t ms = rd_kafka_message_timestamp(message, &kind);
+
+    record->data = message->payload; /* NULL for a tombstone */
+    record->len = message->len;
+    record->offset = message->offset;
+    /* a producer may write any number as the time */
+    record->timestamp = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 || ms > HR_KAFKA_MAX_MS ? HR_NO_TIMESTAMP : ms * 1000;
+    record->line = 0;
+    record->key = message->key;
+    record->key_len = message->key_len;
+    record->topic = source->topic;
+    record->partition = message->partition;
+    record->lane = lane;
+    record->id = 0;
+    record->header = NULL;
+    record->defect = NULL;
+}
+
+/* Sort what librdkafka gave into records (kept) and events (served, given back). On failure the rest is given back too; what was kept
+ * stays in the chunk. */
+static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_error *error)
+{
+    int rc = HR_OK;
+
+    for (ssize_t i = 0; i < got; i++) {
+        rd_kafka_message_t *message = chunk->messages[i];
+        kafka_lane *lane;
+
+        if (rc == HR_OK && HR_LIKELY(message->err == RD_KAFKA_RESP_ERR_NO_ERROR)) {
+            lane = hr_kafka_lane_of(source, message);
+            if (HR_LIKELY(lane != NULL && message->offset < lane->end && message->offset >= lane->next)) {
+                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), &chunk->records[chunk->count]);
+                chunk->messages[chunk->count++] = message;
+                lane->next = message->offset + 1;
+                lane->moved = true;
+                if (HR_UNLIKELY(lane->next >= lane->end))
+                    hr_kafka_lane_stop(source, lane);
+                continue;
+            }
+            if (lane != NULL)
+                hr_kafka_lane_advance(source, lane, message->offset); /* at or after the end: the lane is done */
+        } else if (rc == HR_OK) {
+            rc = hr_kafka_event(source, message, error);
+        }
+        rd_kafka_message_destroy(message);
+    }
+    return rc;
+}
+
+static bool hr_kafka_moved(const hr_source *source)
+{
+    for (int32_t i = 0; i < source->count; i++)
+        if (source->lanes[i].moved)
+            return true;
+    return false;
+}
+
+/* Note the lanes that moved. */
+static int32_t hr_kafka_positions(hr_source *source, hr_position *out)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < source->count; i++) {
+        if (!source->lanes[i].moved)
+            continue;
+        source->lanes[i].moved = false;
+        out[n].lane = i;
+        out[n++].next = source->lanes[i].next;
+    }
+    return n;
+}
+
+/* Whether some broker answers now. */
+static bool hr_kafka_probe(hr_source *source)
+{
+    const struct rd_kafka_metadata *metadata;
+
+    if (rd_kafka_metadata(source->client->rk, 0, source->rkt, &metadata, HR_KAFKA_WAIT_MS * 5) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+/* Nothing came in a wait: find out whether it is worth going on. librdkafka reconnects by itself, so only time decides. */
+static int hr_kafka_patience(hr_source *source, int64_t waited, hr_error *error)
+{
+    int64_t now = hr_kafka_now_ms();
+
+    source->waited_ms += waited;
+    if (source->down_since == 0 && atomic_load(&source->client->all_down)) {
+        source->down_since = now;
+        source->next_probe = now + (source->down_timeout_ms < HR_KAFKA_PROBE_MS ? source->down_timeout_ms : HR_KAFKA_PROBE_MS);
+    }
+    if (source->down_since != 0 && now >= source->next_probe) {
+        if (hr_kafka_probe(source)) {
+            source->down_since = 0;
+            atomic_store(&source->client->all_down, false);
+        } else if (now - source->down_since >= source->down_timeout_ms) {
+            return hr_kafka_fail(source->client, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, error,
+                                 "Kafka topic \"%s\": no broker has answered for %lld s", source->topic,
+                                 (long long)((now - source->down_since) / 1000));
+        } else {
+            int64_t left = source->down_timeout_ms - (now - source->down_since);
+            source->next_probe = now + (left < HR_KAFKA_PROBE_MS ? left : HR_KAFKA_PROBE_MS);
+        }
+    }
+    /* brokers answer, but a lane that has records before its end brings none: its partition has no leader, or the like */
+    if (source->bounded && source->down_since == 0 && source->waited_ms >= source->down_timeout_ms) {
+        for (int32_t i = 0; i < source->count; i++) {
+            const kafka_lane *lane = &source->lanes[i];
+            if (lane->reading)
+                return hr_kafka_fail(source->client, RD_KAFKA_RESP_ERR__TIMED_OUT, error,
+                                     "Kafka topic \"%s\" partition %d: nothing came for %lld s at offset %lld, though it ends at %lld",
+                                     source->topic, (int)lane->partition, (long long)(source->waited_ms / 1000), (long long)lane->next,
+                                     (long long)lane->end);
+        }
+    }
+    return HR_OK;
+}
+
+/* Take what is there; when nothing is, wait up to timeout_ms for the first, then take the rest. Number of messages, or -1. */
+static ssize_t hr_kafka_take(hr_source *source, kafka_chunk *chunk, size_t most, int64_t timeout_ms)
+{
+    ssize_t got = rd_kafka_consume_batch_queue(source->queue, 0, chunk->messages, most), more;
+
+    if (got != 0 || timeout_ms <= 0)
+        return got;
+    if (source->nudge)
+        hr_kafka_nudge(source);
+    /* librdkafka waits until the array is full or time is up, so that only one is waited for */
+    got = rd_kafka_consume_batch_queue(source->queue, (int)timeout_ms, chunk->messages, 1);
+    if (got == 1 && most > 1) {
+        more = rd_kafka_consume_batch_queue(source->queue, 0, chunk->messages + 1, most - 1);
+        got += more > 0 ? more : 0;
+    }
+    return got;
+}
+
+/* hr_source_ops.fetch */
+static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_records, hr_chunk *out, hr_error *error)
+{
+    int64_t started = hr_kafka_now_ms(), deadline = started + timeout_ms;
+    size_t most = (size_t)(max_records < HR_KAFKA_CHUNK ? max_records : HR_KAFKA_CHUNK);
+    kafka_chunk *chunk;
+    int rc = HR_OK;
+
+    memset(out, 0, sizeof(*out));
+    if (max_records <= 0)
+        return HR_OK;
+    chunk = hr_kafka_chunk_get(source);
+    if (chunk == NULL)
+        return hr_error_nomem(error);
+    while (source->reading > 0 && !atomic_exchange(&source->woken, false)) {
+        int64_t left = deadline - started, now;
+        ssize_t got = hr_kafka_take(source, chunk, most, left < HR_KAFKA_WAIT_MS ? left : HR_KAFKA_WAIT_MS);
+
+        if (got < 0)
+            rc = hr_kafka_fail(source->client, rd_kafka_last_error(), error, "reading Kafka topic \"%s\" failed", source->topic);
+        else
+            rc = hr_kafka_sort(source, chunk, got, error);
+        now = hr_kafka_now_ms();
+        if (rc == HR_OK && got == 0)
+            rc = hr_kafka_patience(source, now - started, error);
+        else if (rc == HR_OK)
+            source->waited_ms = 0;
+        if (chunk->count > 0) {
+            source->down_since = 0;
+            atomic_store_explicit(&source->client->all_down, false, memory_order_relaxed);
+        }
+        if (rc != HR_OK || chunk->count > 0 || hr_kafka_moved(source) || now >= deadline)
+            break;
+        started = now;
+    }
+    if (rc != HR_OK) {
+        hr_kafka_chunk_put(source, chunk);
+        return rc;
+    }
+    out->position_count = hr_kafka_positions(source, chunk->positions);
+    if (source->nudge && chunk->count > 0 && chunk->count < HR_KAFKA_CHUNK)
+        hr_kafka_nudge(source); /* the queue is empty now: let the next records be fetched meanwhile */
+    out->owner = chunk;
+    out->records = chunk->records;
+    out->count = chunk->count;
+    out->positions = chunk->positions;
+    out->finished = source->reading == 0;
+    return HR_OK;
+}
+
+static void hr_kafka_wake(hr_source *source)
+{
+    atomic_store(&source->woken, true);
+    rd_kafka_queue_yield(source->queue);
+}
+
+/* hr_source_ops.committed: without waiting, and whatever comes of it. */
+static void hr_kafka_committed(hr_source *source, const hr_position *positions, int32_t count)
+{
+    rd_kafka_topic_partition_list_t *list;
+
+    if (!source->commits || count == 0)
+        return;
+    list = rd_kafka_topic_partition_list_new(count);
+    for (int32_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, source->topic, source->lanes[positions[i].lane].partition)->offset = positions[i].next;
+    (void)rd_kafka_commit(source->client->rk, list, 1);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+const hr_source_ops hr_source_kafka = {
+    .kind = "kafka",
+    .plan = hr_kafka_plan,
+    .open = hr_kafka_open,
+    .fetch = hr_kafka_fetch,
+    .release = hr_kafka_release,
+    .wake = hr_kafka_wake,
+    .committed = hr_kafka_committed,
+    .close = hr_kafka_close,
+};
