@@ -121,7 +121,8 @@ static inline int hr_column_append_bytes(hr_column *column, const void *value, s
 static inline const char *hr_column_get_bytes(const hr_column *column, int64_t row, size_t *n)
 {
     *n = (size_t)(column->offsets[row + 1] - column->offsets[row]);
-    return (const char *)column->bytes.data + column->offsets[row];
+    /* a column of nothing but empty values owns no bytes, and not even 0 may be added to NULL */
+    return HR_UNLIKELY(column->bytes.data == NULL) ? "" : (const char *)column->bytes.data + column->offsets[row];
 }
 
 /* A list: append its elements to column->child first, then call this. */
