@@ -113,25 +113,23 @@ static bool hr_sum_micros(hr_interval_sum *sum, int64_t value, int64_t scale)
 /* A fraction (less than 1 either way) of `scale` microseconds: to the nearest, exact halves towards zero. */
 static bool hr_sum_micros_part(hr_interval_sum *sum, double part, int64_t scale)
 {
-    int64_t micros;
+    volatile double scaled = part * (double)scale; /* volatile: no fused multiply-add, which would round once less */
+    int64_t micros = (int64_t)scaled;
+    double rest = scaled - (double)micros;
 
-    part *= (double)scale;
-    micros = (int64_t)part;
-    part -= (double)micros;
-    micros += (part > 0.5) - (part < -0.5);
+    micros += (rest > 0.5) - (rest < -0.5);
     return !__builtin_add_overflow(sum->micros, micros, &sum->micros);
 }
 
 /* A fraction of `scale` days: whole days, and microseconds for what remains. */
 static bool hr_sum_days_part(hr_interval_sum *sum, double part, int32_t scale)
 {
-    int32_t days;
+    volatile double scaled = part * scale;
+    int32_t days = (int32_t)scaled;
 
-    part *= scale;
-    days = (int32_t)part;
     if (__builtin_add_overflow(sum->days, days, &sum->days))
         return false;
-    return hr_sum_micros_part(sum, part - days, HR_MICROS_PER_DAY);
+    return hr_sum_micros_part(sum, scaled - days, HR_MICROS_PER_DAY);
 }
 
 /* A fraction of `scale` years: the nearest number of months. */

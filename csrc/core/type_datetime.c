@@ -127,7 +127,21 @@ static inline uint32_t hr_fast_two(const char *s, uint64_t *bad)
     return tens * 10 + ones;
 }
 
-/* What follows hh:mm:ss: [.d to .dddddd][Z | +hh | +hhmm | +hh:mm]. False when it is anything else. */
+/* Microseconds of a fraction of 7 to 9 digits, the first six known; *digits says how many there are. As hr_fraction_micros does it: the
+ * server's rounding goes through a double. 0x1p52 has no room for a fraction, so adding it rounds. */
+static inline int64_t hr_fast_nine(const char *s, size_t n, int64_t six, size_t *digits)
+{
+    static const double powers[] = {1e7, 1e8, 1e9};
+    int64_t value = six;
+    volatile double scaled; /* volatile: no fused multiply-add, which would round once less */
+
+    for (*digits = 6; *digits < 9 && *digits < n && hr_is_digit(s[*digits]); ++*digits)
+        value = value * 10 + (s[*digits] - '0');
+    scaled = (double)value / powers[*digits - 7] * 1000000.0;
+    return (int64_t)(scaled + 0x1p52 - 0x1p52);
+}
+
+/* What follows hh:mm:ss: [.d to .ddddddddd][Z | +hh | +hhmm | +hh:mm]. False when it is anything else. */
 static inline bool hr_fast_tail(const char *s, size_t n, int64_t *fraction, int32_t *offset)
 {
     uint64_t bad = 0;
@@ -138,10 +152,16 @@ static inline bool hr_fast_tail(const char *s, size_t n, int64_t *fraction, int3
     if (n > 0 && s[0] == '.') {
         if (n >= 7 && hr_is_digit(s[4])) { /* six digits, or four or five */
             *fraction = hr_fast_six(s - 1, &bad);
-            if (bad != 0 || (n > 7 && hr_is_digit(s[7])))
+            if (HR_UNLIKELY(bad != 0))
                 return false;
             s += 7;
             n -= 7;
+            if (n > 0 && hr_is_digit(*s)) { /* nanoseconds, as Java and Go write them */
+                size_t digits;
+                *fraction = hr_fast_nine(s - 6, n + 6, *fraction, &digits);
+                s += digits - 6;
+                n -= digits - 6;
+            }
         } else {
             uint32_t value = 0, scale = 1000000;
             if (n == 1 || !hr_is_digit(s[1]))
