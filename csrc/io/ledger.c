@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 static const char HR_SQL_BEGIN[] =
-    "INSERT INTO headrace.receipts (run_id, job, target, mode, source, state) VALUES ($1, $2, $3, $4, $5, 'running')";
+    "INSERT INTO headrace.receipts (run_id, job, target, mode, source, settings, state) VALUES ($1, $2, $3, $4, $5, $6::jsonb, 'running')";
 
 static const char HR_SQL_INTERRUPT[] =
     "UPDATE headrace.receipts r SET state = 'interrupted', finished_at = now(), error = 'the worker ended without a word; '"
@@ -109,11 +109,32 @@ static void hr_arrays_free(hr_array *arrays, int count)
 
 #define HR_TEXT_OF(array) ((const char *)(array).text.data)
 
+/* The settings that decide how records become rows, as JSON text to be freed with free(); NULL when memory runs out. None is a secret. */
+static char *hr_ledger_settings(const hr_load_config *config)
+{
+    static const char *const names[] = {"format", "csv", "mode", "key", "map", "unknown", "tombstones", "partition"};
+    json_t *settings = json_object();
+    char *text;
+    int bad = settings == NULL;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !bad; i++) {
+        json_t *value = json_object_get(config->root, names[i]);
+        if (value != NULL && !json_is_null(value))
+            bad |= json_object_set(settings, names[i], value);
+    }
+    text = bad ? NULL : json_dumps(settings, JSON_COMPACT);
+    json_decref(settings);
+    return text;
+}
+
 int hr_ledger_begin(hr_pg *pg, const hr_load_config *config, const char *target, hr_error *error)
 {
-    const char *values[] = {config->run_id, config->job, target, hr_mode_name(config->mode), config->source_text};
+    char *settings = hr_ledger_settings(config);
+    const char *values[] = {config->run_id, config->job, target, hr_mode_name(config->mode), config->source_text, settings};
+    int rc = settings != NULL ? hr_pg_query(pg, HR_SQL_BEGIN, 6, values, NULL, error) : hr_error_nomem(error);
 
-    return hr_pg_query(pg, HR_SQL_BEGIN, 5, values, NULL, error);
+    free(settings);
+    return rc;
 }
 
 /* Put what the server returned (topic, partition, next, generation) into the holds. Returns how many it knew. */

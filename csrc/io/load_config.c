@@ -146,8 +146,11 @@ static int hr_config_source(const json_t *root, hr_load_config *out, hr_error *e
         return hr_error_set(error, HR_EUSAGE, "source kind \"%s\" is not known: use kafka, file, stdin, postgres or dead_letters", kind);
     HR_RETURN_NOT_OK(hr_config_string(root, "format", "json", false, &format, error));
     /* Rows of another database come as COPY's own CSV: its text forms are the ones our types read. */
-    if (strcmp(kind, "postgres") == 0)
+    if (strcmp(kind, "postgres") == 0) {
         format = "csv";
+        if (json_object_set_new(out->root, "format", json_string(format)) != 0 || json_object_set_new(out->root, "csv", json_null()) != 0)
+            return hr_error_nomem(error);
+    }
     out->format = hr_format_find(format);
     if (out->format == NULL)
         return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json or csv", format);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -145,9 +146,9 @@ def replay(
     """Load dead letters of a job again, after the target or the mapping was mended.
 
     A letter that becomes a row is marked as replayed in the row's transaction, so it is never loaded twice;
-    one that is rejected again stays, with its new reason and one more attempt. `settings` are those of
-    headrace.load (mode, map, format...): give what the job gave. target: only needed when the letters belong
-    to several.
+    one that is rejected again stays, with its new reason and one more attempt. The job's own settings (format,
+    mode, map...) are used as its last receipt remembers them; `settings`, those of headrace.load, override
+    them. target: only needed when the letters belong to several.
     """
     from headrace import _load, _settings
 
@@ -162,8 +163,26 @@ def replay(
     }
     if limit is not None:
         settings["max_records"] = limit
-    built = _settings.build(origin, target, dsn=dsn, job=job, **settings)
+    built = _settings.build(origin, target, dsn=dsn, job=job, **(_remembered(job, target, dsn) | settings))
     return _load.run(built, progress=progress)
+
+
+def _remembered(job: str, target: str, dsn: str | None) -> dict[str, Any]:
+    """How the job's last run made rows of records, as keywords of headrace.load."""
+    sql = (
+        "SELECT settings FROM headrace.receipts WHERE job = $1 AND target = $2 AND source NOT LIKE 'dead letters of %'"
+        " ORDER BY started_at DESC LIMIT 1"
+    )
+    with Connection(dsn or "") as connection:
+        found = connection.query(sql, (job, target))
+    if not found:
+        return {}
+    settings: dict[str, Any] = json.loads(str(found[0][0]))
+    partition = settings.pop("partition", {})
+    names = {"column": "partition_column", "unit": "partition", "zone": "zone", "create": "create_partitions"}
+    return settings | {
+        names[key]: value for key, value in partition.items() if key in names and value is not None
+    }
 
 
 def _choose(

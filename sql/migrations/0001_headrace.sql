@@ -39,6 +39,7 @@ CREATE TABLE headrace.receipts (
     bytes       bigint           NOT NULL DEFAULT 0 CHECK (bytes >= 0),
     seconds     double precision,
     error       text,
+    settings    jsonb       NOT NULL,
     detail      jsonb,
     CONSTRAINT receipts_balance CHECK (state = 'running' OR read = loaded + rejected + skipped),
     CONSTRAINT receipts_finished CHECK ((state = 'running') = (finished_at IS NULL))
@@ -49,6 +50,7 @@ COMMENT ON COLUMN headrace.receipts.source IS 'where the records came from; hold
 COMMENT ON COLUMN headrace.receipts.state IS 'interrupted: the worker ended without a word, and a later run has closed its receipt';
 COMMENT ON COLUMN headrace.receipts.rejected IS 'records kept in headrace.dead_letters';
 COMMENT ON COLUMN headrace.receipts.skipped IS 'records that are no rows by the job''s own rules, such as tombstones';
+COMMENT ON COLUMN headrace.receipts.settings IS 'how records became rows: format, csv, mode, key, map, unknown, tombstones, partition; a replay uses them again';
 COMMENT ON COLUMN headrace.receipts.detail IS 'the whole receipt as JSON: offsets, rows per table, rejects per reason';
 
 CREATE INDEX receipts_job ON headrace.receipts (job, started_at DESC);
