@@ -31,7 +31,7 @@ def pg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
     """A Kafka broker. A test that stops or kills one starts its own instead."""
-    with kafka.Broker(tmp_path_factory.mktemp("kafka"), keep=False) as server:
+    with kafka.Broker(tmp_path_factory.mktemp("kafka"), keep=False, java_options=[kafka.QUICK]) as server:
         yield server
 
 

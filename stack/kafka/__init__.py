@@ -1,6 +1,6 @@
 """A real Kafka broker, or a cluster of them, from the jars of Maven: no ZooKeeper, no Docker."""
 
-from stack.kafka.broker import Broker, Node
+from stack.kafka.broker import QUICK, Broker, Node
 from stack.kafka.distribution import jars
 
-__all__ = ["Broker", "Node", "jars"]
+__all__ = ["QUICK", "Broker", "Node", "jars"]

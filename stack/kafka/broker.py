@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -17,14 +17,24 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from stack import ports
-from stack.kafka.distribution import jars, java
+from stack.kafka.distribution import class_archive, jars, java
 from stack.process import NotReady, Process, log_text, start, wait_ready, wait_until
 from stack.secrets import kept
 from stack.state import Record, State
 
 log = logging.getLogger(__name__)
 
+QUICK = "-XX:TieredStopAtLevel=1"
+"""A Java option for brokers of tests: compile plainly, which starts with a third less CPU."""
+
 _STARTED = "Kafka Server started"
+
+
+def java_command(heap: str, *options: str) -> list[str]:
+    """The beginning of a command that runs one of Kafka's classes."""
+    archive = class_archive()
+    shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+    return [java(), f"-Xmx{heap}", "-XX:+UseSerialGC", *shared, *options, "-cp", f"{jars()}/*"]
 
 
 def _cluster_id() -> str:
@@ -37,7 +47,9 @@ def _cluster_id() -> str:
 class Node:
     """One Kafka process. Its number, ports and process are public for tests that kill and restart it."""
 
-    def __init__(self, number: int, folder: Path, state: State, tied: bool) -> None:
+    def __init__(
+        self, number: int, folder: Path, state: State, tied: bool, java_options: Sequence[str]
+    ) -> None:
         self.number = number
         self.name = f"kafka-{number}"
         self.port = 0
@@ -47,6 +59,7 @@ class Node:
         self.log = folder / f"{self.name}.log"
         self._state = state
         self._tied = tied
+        self._java_options = java_options
         self._log_from = 0
 
     @property
@@ -58,16 +71,15 @@ class Node:
     def start(self, heap: str) -> Process:
         """Start the process; it is not ready yet when this returns."""
         self._log_from = len(log_text(self.log))
-        settings = [
-            f"-Xmx{heap}",
-            "-XX:+UseSerialGC",
+        options = [
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.net.preferIPv4Stack=true",
+            f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.yaml')}",
+            *self._java_options,
         ]
-        settings.append(f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.yaml')}")
         process = start(
             self.name,
-            [java(), *settings, "-cp", f"{jars()}/*", "kafka.Kafka", self.properties],
+            [*java_command(heap, *options), "kafka.Kafka", self.properties],
             log=self.log,
             cwd=self.data.parent,
             tied=signal.SIGTERM if self._tied else None,
@@ -95,13 +107,12 @@ class Node:
 
 
 class Broker:
-    """A Kafka cluster of `count` brokers (1, or 3 with replication factor 3 and two copies in sync) in one
-    folder.
+    """A Kafka cluster of `count` brokers in one folder: 1, or 3 with three copies and two of them in sync.
 
-    `port`: preferred port of the first broker, None for random ones. `heap`: of each Java process. `tied`:
-    the brokers die with this process. `keep`: False removes the data when the `with` block ends. `settings`:
-    broker properties that add to or override those made here. `state`: where the running processes are
-    remembered.
+    `port`: preferred port of the first broker, None for random ones. `heap` and `java_options` are for each
+    Java process. `tied`: the brokers die with this process. `keep`: False removes the data when the `with`
+    block ends. `settings`: broker properties that add to or override those made here. `state`: where the
+    running processes are remembered.
 
     Topics are not made by being mentioned: a mistyped name is an error. Nothing is deleted by age, because
     purchases of last year carry the time of last year. Requests of up to 128 MiB are taken; the message size
@@ -115,6 +126,7 @@ class Broker:
         count: int = 1,
         port: int | None = None,
         heap: str | None = None,
+        java_options: Sequence[str] = (),
         tied: bool = True,
         keep: bool = True,
         settings: Mapping[str, str] | None = None,
@@ -129,7 +141,9 @@ class Broker:
         self._keep = keep
         self._settings = dict(settings or {})
         self._state = state or State(self.folder / "state.json")
-        self.nodes = [Node(number, self.folder, self._state, tied) for number in range(1, count + 1)]
+        self.nodes = [
+            Node(number, self.folder, self._state, tied, java_options) for number in range(1, count + 1)
+        ]
         for node in self.nodes:
             record = self._state.running(node.name)
             if record is not None:
@@ -278,14 +292,7 @@ class Broker:
         tools = {}
         for node in self.nodes:
             if not (node.data / "meta.properties").exists():
-                command = [
-                    java(),
-                    "-Xmx128m",
-                    "-XX:+UseSerialGC",
-                    "-XX:TieredStopAtLevel=1",
-                    "-cp",
-                    f"{jars()}/*",
-                ]
+                command = java_command("128m", QUICK)
                 command += ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(node.properties)]
                 tools[node] = subprocess.Popen(
                     command,

@@ -39,6 +39,15 @@ def jars() -> Path:
     return lib
 
 
+def class_archive() -> Path:
+    """A file in which Java finds Kafka's classes already parsed: half the CPU time of every start.
+
+    It is made once by `python -m stack.kafka fetch`. Java takes it only if it fits the jars and Java itself,
+    and does without it otherwise.
+    """
+    return _FOLDER / "classes.jsa"
+
+
 @functools.cache
 def java() -> str:
     """The Java to run Kafka with."""
@@ -58,6 +67,7 @@ def _fetch(lib: Path) -> None:
             "Kafka's jars are fetched by Maven and there is no `mvn` here; `make setup` installs it"
         )
     shutil.rmtree(lib, ignore_errors=True)
+    class_archive().unlink(missing_ok=True)
     command = [
         maven,
         "-q",

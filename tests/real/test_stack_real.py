@@ -186,7 +186,7 @@ def consume(bootstrap: str, topic: str, count: int) -> list[bytes]:
 
 
 def test_kafka_keeps_its_messages_and_stays_on_loopback(tmp_path: Path) -> None:
-    with kafka.Broker(tmp_path / "kafka", keep=False) as broker:
+    with kafka.Broker(tmp_path / "kafka", keep=False, java_options=[kafka.QUICK]) as broker:
         assert listening(broker.nodes[0].process) == {"127.0.0.1"}
         broker.create_topic("t", 1)
         assert produce(broker.bootstrap, "t", [b"1", b"2"]) == []
@@ -222,7 +222,7 @@ def test_a_topic_may_take_large_messages(broker: kafka.Broker, new_topic: Callab
 
 @pytest.mark.slow
 def test_three_brokers_survive_the_loss_of_one(tmp_path: Path) -> None:
-    with kafka.Broker(tmp_path / "kafka", count=3, keep=False) as cluster:
+    with kafka.Broker(tmp_path / "kafka", count=3, keep=False, java_options=[kafka.QUICK]) as cluster:
         cluster.create_topic("t", 1)
         partition = cluster.admin().list_topics("t", timeout=10).topics["t"].partitions[0]
         assert len(partition.replicas) == 3
@@ -239,7 +239,10 @@ def test_kafka_takes_the_next_port_and_says_so(tmp_path: Path, caplog: pytest.Lo
         holder.bind((ports.LOOPBACK, 0))
         holder.listen()
         taken = holder.getsockname()[1]
-        with caplog.at_level(logging.INFO), kafka.Broker(tmp_path, port=taken, keep=False) as broker:
+        with (
+            caplog.at_level(logging.INFO),
+            kafka.Broker(tmp_path, port=taken, keep=False, java_options=[kafka.QUICK]) as broker,
+        ):
             assert broker.nodes[0].port > taken
             with pytest.raises(KafkaException):
                 broker.admin().list_topics(timeout=0.0001)
