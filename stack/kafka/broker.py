@@ -156,7 +156,7 @@ class Broker:
 
     def admin(self, **settings: str) -> AdminClient:
         """A client to make and look at topics with."""
-        return AdminClient({"bootstrap.servers": self.bootstrap, **settings})
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": "2", **settings})
 
     def create_topic(self, name: str, partitions: int = 4, **config: str) -> None:
         """Make a topic with a copy on every broker; config as in Kafka, **{"max.message.bytes": ...}."""
@@ -311,6 +311,6 @@ class Broker:
     def _complete(self) -> bool:
         """Whether the cluster tells clients of all its brokers."""
         try:
-            return len(self.admin(log_level="0").list_topics(timeout=2).brokers) == self.count
+            return len(self.admin().list_topics(timeout=2).brokers) == self.count
         except KafkaException:
             return False
