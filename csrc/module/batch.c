@@ -288,20 +288,20 @@ static PyObject *hr_py_batch_arrow_schema(PyObject *self, PyObject *ignored)
 #define HR_PY_KEYWORDS(function) (PyCFunction)(void (*)(void))(function)
 static PyMethodDef hr_py_batch_methods[] = {
     {"column_text", HR_PY_KEYWORDS(hr_py_batch_column_text), METH_FASTCALL,
-     PyDoc_STR("column_text(column, row, /)\n--\n\nOne value as PostgreSQL prints it, or None for null. IndexError when outside.")},
+     PyDoc_STR("column_text($self, column, row, /)\n--\n\nOne value as PostgreSQL prints it, or None for null. IndexError when outside.")},
     {"to_copy", HR_PY_KEYWORDS(hr_py_batch_to_copy), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("to_copy(format='binary')\n--\n\nThe batch as the bytes of COPY ... FROM STDIN; format 'binary' or 'text'.")},
+     PyDoc_STR("to_copy($self, format='binary')\n--\n\nThe batch as the bytes of COPY ... FROM STDIN; format 'binary' or 'text'.")},
     {"from_copy", HR_PY_KEYWORDS(hr_py_batch_from_copy), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("from_copy(data, schema)\n--\n\nA batch from the bytes of COPY ... TO STDOUT (FORMAT binary). DataError when they are not.")},
+     PyDoc_STR("from_copy($type, data, schema)\n--\n\nA batch from the bytes of COPY ... TO STDOUT (FORMAT binary). DataError when they are not.")},
     {"from_arrow", HR_PY_KEYWORDS(hr_py_batch_from_arrow), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("from_arrow(object, schema=None)\n--\n\nA copy of anything with __arrow_c_stream__ or __arrow_c_array__.")},
+     PyDoc_STR("from_arrow($type, object, schema=None)\n--\n\nA copy of anything with __arrow_c_stream__ or __arrow_c_array__.")},
     {"__arrow_c_array__", HR_PY_KEYWORDS(hr_py_batch_arrow_array), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("__arrow_c_array__(requested_schema=None)\n--\n\nPyCapsules of an ArrowSchema and an ArrowArray, without a copy.")},
+     PyDoc_STR("__arrow_c_array__($self, requested_schema=None)\n--\n\nPyCapsules of an ArrowSchema and an ArrowArray, without a copy.")},
     {"__arrow_c_stream__", HR_PY_KEYWORDS(hr_py_batch_arrow_stream), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("__arrow_c_stream__(requested_schema=None)\n--\n\nA PyCapsule of an ArrowArrayStream of this one batch.")},
+     PyDoc_STR("__arrow_c_stream__($self, requested_schema=None)\n--\n\nA PyCapsule of an ArrowArrayStream of this one batch.")},
     {"__arrow_c_schema__", hr_py_batch_arrow_schema, METH_NOARGS,
-     PyDoc_STR("__arrow_c_schema__()\n--\n\nA PyCapsule of the ArrowSchema.")},
-    {"_repr_html_", hr_py_batch_html, METH_NOARGS, PyDoc_STR("_repr_html_()\n--\n\nThe first rows as an HTML table.")},
+     PyDoc_STR("__arrow_c_schema__($self)\n--\n\nA PyCapsule of the ArrowSchema.")},
+    {"_repr_html_", hr_py_batch_html, METH_NOARGS, PyDoc_STR("_repr_html_($self)\n--\n\nThe first rows as an HTML table.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -285,9 +285,9 @@ static PyObject *hr_py_schema_repr(PyObject *self)
 
 static PyMethodDef hr_py_schema_methods[] = {
     {"from_arrow", hr_py_schema_from_arrow, METH_O | METH_CLASS,
-     PyDoc_STR("from_arrow(object, /)\n--\n\nThe schema of anything with __arrow_c_schema__ (pyarrow, polars, nanoarrow...).")},
+     PyDoc_STR("from_arrow($type, object, /)\n--\n\nThe schema of anything with __arrow_c_schema__ (pyarrow, polars, nanoarrow...).")},
     {"__arrow_c_schema__", hr_py_schema_arrow, METH_NOARGS,
-     PyDoc_STR("__arrow_c_schema__()\n--\n\nThis schema as a PyCapsule of an ArrowSchema.")},
+     PyDoc_STR("__arrow_c_schema__($self)\n--\n\nThis schema as a PyCapsule of an ArrowSchema.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headrace._lag import Lag, lag
     from headrace._load import load
     from headrace._plan import Plan, plan
-    from headrace._records import decode_csv, decode_json, partition
+    from headrace._records import Reject, decode_csv, decode_json, partition
     from headrace._source import Query
     from headrace.errors import (
         BalanceError,
@@ -55,6 +55,7 @@ _HOMES: dict[str, str | None] = {
     "Progress": "progress",
     "Query": "_source",
     "Receipt": "receipt",
+    "Reject": "_records",
     "RetriableError": "errors",
     "Schema": "_headrace",
     "SchemaError": "errors",
@@ -89,6 +90,7 @@ __all__ = [
     "Progress",
     "Query",
     "Receipt",
+    "Reject",
     "RetriableError",
     "Schema",
     "SchemaError",

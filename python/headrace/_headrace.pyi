@@ -2,20 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, final
+from typing import Any, Literal, Self, final
+
+from headrace._records import Reject
 
 __version__: str
-
-class Reject(TypedDict):
-    index: int
-    line: int | None
-    offset: int
-    reason: str
-    column: str | None
-    value: str | None
-    position: int | None
-    message: str
-    raw: bytes | None
 
 @final
 class Schema:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 from headrace import _headrace, _settings
 from headrace._headrace import Batch, decode_csv, decode_json
 
-__all__ = ["NO_PERIOD", "decode_csv", "decode_json", "partition"]
+__all__ = ["NO_PERIOD", "Reject", "decode_csv", "decode_json", "partition"]
 
 # What Hive, Spark and Arrow call the folder of rows whose partition value is null.
 NO_PERIOD = "__HIVE_DEFAULT_PARTITION__"
+
+
+class Reject(TypedDict):
+    """A record that is no row: why, and where it stood.
+
+    index: its number in the input; line: its first line, None in an iterable; offset: its first byte (in an
+    iterable its index); position: where in the record it went wrong.
+    """
+
+    index: int
+    line: int | None
+    offset: int
+    reason: str
+    column: str | None
+    value: str | None
+    position: int | None
+    message: str
+    raw: bytes | None
 
 
 def partition(

@@ -71,8 +71,8 @@ class Line:
             filled = int(fraction * 20)
             bar = f"[{'#' * filled}{'.' * (20 - filled)}] {fraction:4.0%} "
         rejected = f", {progress.rejected:,} rejected" if progress.rejected else ""
-        text = f"{self.label}{bar}{progress.read:,} records{rejected}, {progress.rate:,.0f}/s, "
-        f"{progress.seconds:.0f} s"
+        done = f"{progress.read:,} records{rejected}, {progress.rate:,.0f}/s, {progress.seconds:.0f} s"
+        text = f"{self.label}{bar}{done}"
         self.stream.write("\r" + text.ljust(self.drawn))
         self.stream.flush()
         self.drawn = len(text)

@@ -6,8 +6,7 @@ readable time go to OUT/_rejects/part-00000.jsonl, with their reasons in OUT/_re
 
 examples:
   headrace partition events.jsonl.gz --column at --out events/
-  zstdcat big.jsonl.zst | headrace partition - --column order.created --unit-of-numbers ms --by day --out
-  orders/
+  zstdcat o.jsonl.zst | headrace partition - --column order.at --unit-of-numbers ms --by day --out orders/
   headrace partition old.csv --column created_at --zone Europe/Warsaw --out old/
 """
 
