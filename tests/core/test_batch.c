@@ -423,6 +423,10 @@ static void test_limits(void)
     hr_error error;
 
     CHECK(hr_column_init(&column, &type, &error) == HR_OK);
+    CHECK(hr_column_append_bytes(&column, "", 0, &error) == HR_OK);
+    size_t n = 1;
+    CHECK(hr_column_get_bytes(&column, 0, &n) != NULL && n == 0); /* though nothing was ever allocated for it */
+    hr_column_truncate(&column, 0);
     CHECK(hr_column_append_bytes(&column, "abc", 3, &error) == HR_OK);
     CHECK(hr_column_append_bytes(&column, "abc", (size_t)INT32_MAX - 2, &error) == HR_ENOMEM);
     CHECK(hr_column_append_bytes(&column, "abc", SIZE_MAX, &error) == HR_ENOMEM);
