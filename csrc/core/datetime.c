@@ -24,7 +24,8 @@ static int hr_datetime_range(const hr_type *type, const char *s, size_t n, const
 {
     char excerpt[HR_EXCERPT_SIZE];
 
-    return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range \"%s\": %s", hr_type_label(type), hr_utf8_excerpt(excerpt, s, n), why);
+    return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range \"%s\": %s", hr_type_label(type),
+                         hr_utf8_excerpt(excerpt, s, n), why);
 }
 
 /* ---- numbers inside a text ---- */
@@ -245,7 +246,8 @@ static int hr_scan_zone(hr_datetime_text *text, hr_hyphen hyphen, hr_datetime *o
             return HR_OK;
         }
         if (hr_is_word(text->p, letters, "am") || hr_is_word(text->p, letters, "pm"))
-            return hr_error_data(text->error, HR_REASON_TYPE, text->s, text->n, "times are read in 24 hours: write 22:00:00, not 10:00:00 PM");
+            return hr_error_data(text->error, HR_REASON_TYPE, text->s, text->n,
+                                 "times are read in 24 hours: write 22:00:00, not 10:00:00 PM");
         char excerpt[HR_EXCERPT_SIZE];
         return hr_error_data(text->error, HR_REASON_TYPE, text->s, text->n,
                              "names of time zones are not read in values: give an offset such as +01:00 instead of \"%s\"",

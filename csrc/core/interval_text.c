@@ -570,10 +570,11 @@ int hr_interval_scan(const hr_type *type, int fields, const char *s, size_t n, h
             outcome = hr_interval_iso((hr_interval_text){s, s + n}, &sum);
         }
     }
+    if (length == 0)
+        return hr_type_invalid(hr_type_label(type), s, 0, error);
     if (outcome == HR_IN_BAD)
-        return length == 0 ? hr_type_invalid(hr_type_label(type), s, 0, error)
-                           : hr_error_data(error, HR_REASON_TYPE, s, n, "invalid %s \"%s\": write it like P1DT2H, 1 day 02:00:00 or 90 seconds",
-                                           hr_type_label(type), hr_utf8_excerpt(excerpt, s, n));
+        return hr_error_data(error, HR_REASON_TYPE, s, n, "invalid %s \"%s\": write it like P1DT2H, 1 day 02:00:00 or 90 seconds",
+                             hr_type_label(type), hr_utf8_excerpt(excerpt, s, n));
     months = (int64_t)sum.years * 12 + sum.months;
     if (outcome == HR_IN_RANGE || months < INT32_MIN || months > INT32_MAX)
         return hr_error_data(error, HR_REASON_RANGE, s, n,

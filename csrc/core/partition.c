@@ -60,7 +60,8 @@ static bool hr_period_midnight(const hr_timezone *zone, int64_t day, int64_t *mi
 
 static int hr_period_range(hr_error *error)
 {
-    return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "the time lies too far from today for a partition: its bounds leave 64 bits of microseconds");
+    return hr_error_data(error, HR_REASON_RANGE, NULL, 0,
+                         "the time lies too far from today for a partition: its bounds leave 64 bits of microseconds");
 }
 
 int hr_period_of(hr_period_unit unit, const hr_timezone *zone, int64_t micros, hr_period *out, hr_error *error)
@@ -123,7 +124,8 @@ static void hr_period_name(hr_period_unit unit, const hr_timezone *zone, const h
         return;
     case HR_PERIOD_DAY:
         hr_period_year(date.year, text);
-        snprintf(out, HR_PERIOD_NAME_SIZE, path ? "%.11s-%02d-%02d" : "%.11s%02d%02d", text, (int)(date.month % 100), (int)(date.day % 100));
+        snprintf(out, HR_PERIOD_NAME_SIZE, path ? "%.11s-%02d-%02d" : "%.11s%02d%02d", text, (int)(date.month % 100),
+                 (int)(date.day % 100));
         return;
     case HR_PERIOD_MONTH:
         hr_period_year(date.year, text);

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "civil.h"
 #include "route.h"
 
 /* ---- routing ---- */
@@ -44,17 +43,6 @@ static inline int32_t hr_route_one(const hr_leaf *leaves, int32_t count, int64_t
     return memory->id;
 }
 
-/* Days to microseconds. Dates reach farther than int64 microseconds: what does not fit is later (or earlier) than every bound but
- * MAXVALUE (MINVALUE), and so are the infinities, which are the ends of int32. */
-static inline int64_t hr_route_micros_of_days(int32_t days)
-{
-    const int32_t most = (int32_t)(INT64_MAX / HR_MICROS_PER_DAY);
-
-    if (HR_UNLIKELY(days > most))
-        return INT64_MAX;
-    return HR_UNLIKELY(days < -most) ? INT64_MIN : days * HR_MICROS_PER_DAY;
-}
-
 void hr_route(const hr_batch *batch, int32_t column, const hr_leaf *leaves, int32_t leaf_count, int32_t *ids)
 {
     const hr_column *values = &batch->columns[column];
@@ -62,7 +50,7 @@ void hr_route(const hr_batch *batch, int32_t column, const hr_leaf *leaves, int3
 
     if (values->type->kind == HR_DATE)
         for (int64_t row = 0; row < batch->length; row++)
-            ids[row] = hr_route_one(leaves, leaf_count, hr_route_micros_of_days(hr_column_get_int32(values, row)), &memory);
+            ids[row] = hr_route_one(leaves, leaf_count, hr_micros_of_days(hr_column_get_int32(values, row)), &memory);
     else
         for (int64_t row = 0; row < batch->length; row++)
             ids[row] = hr_route_one(leaves, leaf_count, hr_column_get_int64(values, row), &memory);

@@ -3,12 +3,24 @@
 #define HR_CORE_ROUTE_H
 
 #include "batch.h"
+#include "civil.h"
 
 /* The leaves of a RANGE-partitioned target on one time column: sorted, disjoint [lower, upper) with an id each. */
 typedef struct hr_leaf {
     int64_t lower, upper; /* microseconds since 1970; INT64_MIN = MINVALUE, INT64_MAX = MAXVALUE */
     int32_t id;           /* the caller's */
 } hr_leaf;
+
+/* A date in microseconds, for bounds and values alike. Dates reach farther than int64 microseconds: what does not fit becomes INT64_MAX
+ * (INT64_MIN), later (earlier) than every bound but MAXVALUE (MINVALUE), and so do the infinities, which are the ends of int32. */
+static inline int64_t hr_micros_of_days(int32_t days)
+{
+    const int32_t most = (int32_t)(INT64_MAX / HR_MICROS_PER_DAY);
+
+    if (HR_UNLIKELY(days > most))
+        return INT64_MAX;
+    return HR_UNLIKELY(days < -most) ? INT64_MIN : days * HR_MICROS_PER_DAY;
+}
 
 #define HR_LEAF_MISSING (-1) /* no leaf holds the value */
 #define HR_LEAF_NULL (-2)    /* the value is null: the server decides (DEFAULT partition or error) */

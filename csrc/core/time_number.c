@@ -158,7 +158,8 @@ static int hr_number_float64(const hr_type *type, double number, int64_t *value,
     double scaled = type->unit == HR_UNIT_NS ? number / 1000.0 : number * factors[type->unit];
 
     if (!(scaled >= -9223372036854775808.0 && scaled < 9223372036854775808.0)) /* NaN too */
-        return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "%s out of range: %g is beyond 64 bits of microseconds", hr_type_label(type), number);
+        return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "%s out of range: %g is beyond 64 bits of microseconds",
+                             hr_type_label(type), number);
     if (type->unit == HR_UNIT_DAYS && scaled != rint(scaled))
         return hr_error_data(error, HR_REASON_TYPE, NULL, 0, "%g must be a whole number: the column counts days", number);
     *value = (int64_t)rint(scaled);
@@ -183,8 +184,9 @@ int hr_time_number_read(const hr_type *type, hr_token token, const char *s, size
 
     if (type->unit == HR_UNIT_NONE) {
         bool native = hr_token_is_native(token);
-        return hr_error_data(error, HR_REASON_TYPE, native ? NULL : s, native ? 0 : n, "%s: a number needs a unit: map the column with unit %s",
-                             hr_type_label(type), type->kind == HR_DATE ? "days, s, ms, us or ns" : "s, ms, us or ns");
+        return hr_error_data(error, HR_REASON_TYPE, native ? NULL : s, native ? 0 : n,
+                             "%s: a number needs a unit: map the column with unit %s", hr_type_label(type),
+                             type->kind == HR_DATE ? "days, s, ms, us or ns" : "s, ms, us or ns");
     }
     if (token == HR_TOKEN_INT64)
         return hr_number_int64(type, hr_token_int64(s), value, error);

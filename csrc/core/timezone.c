@@ -337,7 +337,8 @@ static int hr_tz_decode(hr_timezone *zone, const uint8_t *data, size_t n, const 
     }
     if (header.leaps > 0)
         return hr_error_set(error, HR_EUSAGE,
-                            "the time zone file %s counts leap seconds, as PostgreSQL does not: use the zone from outside \"right/\"", path);
+                            "the time zone file %s counts leap seconds, as PostgreSQL does not: use the zone from outside \"right/\"",
+                            path);
     times = data + at + HR_TZ_HEADER;
     indices = times + header.transitions * width;
     types = indices + header.transitions;

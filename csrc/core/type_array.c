@@ -314,7 +314,8 @@ static int hr_array_read_binary(const hr_type *type, const uint8_t *bytes, int32
         return hr_type_bad_field(type, n, error);
     dimensions = (int32_t)hr_load_be32(bytes);
     if (hr_load_be32(bytes + 8) != hr_array_element_oid(type))
-        return hr_error_data(error, HR_REASON_TYPE, NULL, 0, "a COPY BINARY field holds an array of type %u where %s has elements of type %u",
+        return hr_error_data(error, HR_REASON_TYPE, NULL, 0,
+                             "a COPY BINARY field holds an array of type %u where %s has elements of type %u",
                              (unsigned)hr_load_be32(bytes + 8), hr_type_label(type), (unsigned)hr_array_element_oid(type));
     if (dimensions == 0 && n == 12)
         return hr_column_append_list(out, error);

@@ -72,10 +72,11 @@ static int hr_interval_append(const hr_type *type, hr_interval value, const char
     char excerpt[HR_EXCERPT_SIZE];
 
     if (!hr_interval_fit(type, &value))
-        return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range%s%s: its time cannot be rounded within 64 bits", hr_type_label(type),
-                             n ? " " : "", n ? hr_utf8_excerpt(excerpt, s, n) : "");
+        return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range%s%s%s: its time cannot be rounded within 64 bits",
+                             hr_type_label(type), n ? " \"" : "", n ? hr_utf8_excerpt(excerpt, s, n) : "", n ? "\"" : "");
     if (hr_interval_sign_of_infinity(value) != 0 && hr_interval_can_be_infinite(type))
-        return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range: the server keeps this value for infinity", hr_type_label(type));
+        return hr_error_data(error, HR_REASON_RANGE, s, n, "%s out of range: the server keeps this value for infinity",
+                             hr_type_label(type));
     return hr_column_append_interval(out, value, error);
 }
 

@@ -110,8 +110,8 @@ static void test_all_days(void)
     CHECK(days == 109938 && wrong == 0, "%ld days, %ld wrong", days, wrong);
 }
 
-static void check_period(int line, hr_period_unit unit, const hr_timezone *zone, int64_t moment, int64_t lower, int64_t upper, const char *suffix,
-                         const char *value)
+static void check_period(int line, hr_period_unit unit, const hr_timezone *zone, int64_t moment, int64_t lower, int64_t upper,
+                         const char *suffix, const char *value)
 {
     char name[HR_PERIOD_NAME_SIZE];
     hr_period period = {0, 0};
@@ -257,10 +257,12 @@ static hr_batch *make_batch(const char *type_name, const char *const *values, in
         rc = hr_schema_add(schema, "t", &type, false, false, NULL, &error);
     if (rc == HR_OK)
         rc = hr_batch_new(schema, &batch, &error);
-    for (int i = 0; i < count && rc == HR_OK; i++, batch->length++)
-        rc = values[i][0] == '\0' ? hr_column_append_null(&batch->columns[0], &error)
-                                  : hr_type_ops_of(batch->columns[0].type)
-                                        ->parse(batch->columns[0].type, HR_TOKEN_TEXT, values[i], strlen(values[i]), &batch->columns[0], &error);
+    for (int i = 0; i < count && rc == HR_OK; i++, batch->length++) {
+        hr_column *column = &batch->columns[0];
+        rc = values[i][0] == '\0' ? hr_column_append_null(column, &error)
+                                  : hr_type_ops_of(column->type)
+                                        ->parse(column->type, HR_TOKEN_TEXT, values[i], strlen(values[i]), column, &error);
+    }
     if (rc != HR_OK) {
         fprintf(stderr, "%s\n", error.message);
         exit(2);
@@ -269,8 +271,8 @@ static hr_batch *make_batch(const char *type_name, const char *const *values, in
     return batch;
 }
 
-static void check_route(int line, const char *type_name, const hr_leaf *leaves, int leaf_count, const char *const *values, const int32_t *want,
-                        int count)
+static void check_route(int line, const char *type_name, const hr_leaf *leaves, int leaf_count, const char *const *values,
+                        const int32_t *want, int count)
 {
     int32_t ids[64];
     hr_batch *batch = make_batch(type_name, values, count);

@@ -39,8 +39,8 @@ static void compare_with_libc(const hr_timezone *zone, const char *libc, int fro
         time_t t = (time_t)(low + (int64_t)((double)rand() / RAND_MAX * (double)(high - low)));
         struct tm local;
         localtime_r(&t, &local);
-        CHECK(hr_timezone_offset(zone, (int64_t)t * HR_MICROS_PER_SECOND + 999999) == local.tm_gmtoff, "%s at %lld: %d, libc %ld", libc, (long long)t,
-              hr_timezone_offset(zone, (int64_t)t * HR_MICROS_PER_SECOND + 999999), local.tm_gmtoff);
+        int32_t offset = hr_timezone_offset(zone, (int64_t)t * HR_MICROS_PER_SECOND + 999999);
+        CHECK(offset == local.tm_gmtoff, "%s at %lld: %d, libc %ld", libc, (long long)t, offset, local.tm_gmtoff);
     }
 }
 
@@ -114,7 +114,8 @@ static void check_local(const char *rule, int32_t standard, int64_t local, int64
 
     zone_write_rule(folder, "rule", standard, rule);
     zone = load("rule");
-    CHECK(hr_timezone_to_utc(zone, local) == want, "%s: %lld, want %lld", rule, (long long)hr_timezone_to_utc(zone, local), (long long)want);
+    CHECK(hr_timezone_to_utc(zone, local) == want, "%s: %lld, want %lld", rule, (long long)hr_timezone_to_utc(zone, local),
+          (long long)want);
     hr_timezone_free(zone);
 }
 
@@ -180,7 +181,8 @@ static void test_names(void)
         CHECK(error.fatal && error.message[0] != '\0');
     }
     CHECK(hr_timezone_load(long_name, folder, &zone, &error) == HR_EUSAGE);
-    CHECK(hr_timezone_load("no/such/zone", NULL, &zone, &error) == HR_EUSAGE && strstr(error.message, "no/such/zone") != NULL, "%s", error.message);
+    CHECK(hr_timezone_load("no/such/zone", NULL, &zone, &error) == HR_EUSAGE && strstr(error.message, "no/such/zone") != NULL, "%s",
+          error.message);
     CHECK(hr_timezone_load("no/such/zone", NULL, &zone, NULL) == HR_EUSAGE);
     CHECK(hr_timezone_load("UTC", "/no/such/folder", &zone, &error) == HR_OK);
     CHECK(hr_timezone_offset(zone, 0) == 0 && hr_timezone_to_utc(zone, 12345) == 12345 && strcmp(hr_timezone_name(zone), "UTC") == 0);
@@ -199,7 +201,8 @@ static void test_names(void)
 static void test_damage(void)
 {
     static const zone_change changes[] = {{-5000000000, 3600}, {0, 7200}, {1000000000, 3600}};
-    static const char *const footers[] = {"A-1", "AAA", "AAA-1BBB", "AAA-1BBB,M3.5.0", "AAA-1BBB,M13.5.0,M10.5.0", "AAA-1BBB,M3.6.0,M10.5.0",
+    static const char *const footers[] = {"A-1", "AAA", "AAA-1BBB", "AAA-1BBB,M3.5.0", "AAA-1BBB,M13.5.0,M10.5.0",
+                                          "AAA-1BBB,M3.6.0,M10.5.0",
                                           "AAA-1BBB,M3.5.7,M10.5.0", "AAA-1BBB,J0,J1", "AAA-1BBB,366,1", "AAA-168", "AAA-1:60", "<AAA-1",
                                           "<>-1", "AAA-1BBB,M3.5.0,M10.5.0x", "AAA-1 ", "AAA-99999999999"};
     zone_bytes bytes;

@@ -207,7 +207,8 @@ static void test_noise(void)
             continue;
         accepted++;
         snprintf(copy, sizeof(copy), "%s", value_text(&value, 0));
-        CHECK(value_parse(&value, HR_TOKEN_TEXT, copy) == HR_OK && strcmp(value_text(&value, 1), copy) == 0, "'%.*s' gave %s", (int)n, text, copy);
+        CHECK(value_parse(&value, HR_TOKEN_TEXT, copy) == HR_OK && strcmp(value_text(&value, 1), copy) == 0, "'%.*s' gave %s",
+              (int)n, text, copy);
     }
     CHECK(accepted > 10000, "%ld accepted", accepted);
     value_close(&value);

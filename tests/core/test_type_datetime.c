@@ -314,7 +314,8 @@ static void test_fast_equals_general(void)
 {
     static const char *const kinds[] = {"date", "time", "timestamp", "timestamptz"};
     static const char noise[] = "0123456789-:.TZ+ tz/";
-    static const char *const tails[] = {"", "Z", "+00", "-08", "+0530", "+05:30", "z", " Z", "+5", "-15:59", "+16", "+05:60", ".", ".1", ".12",
+    static const char *const tails[] = {"", "Z", "+00", "-08", "+0530", "+05:30", "z", " Z", "+5", "-15:59", "+16", "+05:60",
+                                        ".", ".1", ".12",
                                         ".123", ".1234", ".12345", ".123456", ".1234567", ".123456789", ".000001Z", ".123Z", ".123456+01",
                                         ".12-0130", ".1234+02:00", "ZZ", "+00:00:01", "UTC", " AD"};
     value_column columns[4];
@@ -379,7 +380,8 @@ static void test_binary_rejects(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         value_column value;
         value_open(&value, cases[i].type);
-        CHECK(hr_type_ops_of(&value.type)->read_binary(&value.type, cases[i].bytes, cases[i].n, &value.column, &value.error) == HR_EDATA, "%zu", i);
+        CHECK(hr_type_ops_of(&value.type)->read_binary(&value.type, cases[i].bytes, cases[i].n, &value.column, &value.error) == HR_EDATA,
+              "case %zu", i);
         CHECK(value.column.length == 0 && value.error.message[0] != '\0');
         value_close(&value);
     }

@@ -156,7 +156,8 @@ static void number_gives(int line, hr_time_unit unit, const char *s, const char 
     if (want[0] == '!')
         CHECK(rc == HR_EDATA && strstr(value.error.message, want + 1) != NULL, "line %d: %d %s", line, rc, value.error.message);
     else
-        CHECK(rc == HR_OK && strcmp(value_text(&value, 0), want) == 0, "line %d: %s", line, rc == HR_OK ? value_text(&value, 0) : "rejected");
+        CHECK(rc == HR_OK && strcmp(value_text(&value, 0), want) == 0, "line %d: %s", line,
+              rc == HR_OK ? value_text(&value, 0) : "rejected");
     value_close(&value);
 }
 
@@ -174,7 +175,8 @@ static void test_numbers_and_versions(void)
     value.type.server_version = 160004;
     CHECK(value_parse(&value, HR_TOKEN_TEXT, "infinity") == HR_EDATA && strstr(value.error.message, "PostgreSQL 17") != NULL);
     CHECK(value_parse(&value, HR_TOKEN_TEXT, "2147483647 mons 2147483647 days 9223372036854775807 us") == HR_OK, "%s", value.error.message);
-    CHECK(strcmp(value_text(&value, 0), "178956970 years 7 mons 2147483647 days 2562047788:00:54.775807") == 0, "%s", value_text(&value, 0));
+    CHECK(strcmp(value_text(&value, 0), "178956970 years 7 mons 2147483647 days 2562047788:00:54.775807") == 0, "%s",
+          value_text(&value, 0));
     value.type.server_version = 170000;
     CHECK(value_parse(&value, HR_TOKEN_TEXT, "-infinity") == HR_OK && strcmp(value_text(&value, 1), "-infinity") == 0);
     CHECK(hr_type_ops_of(&value.type)->read_binary(&value.type, (const uint8_t *)"12345678", 8, &value.column, &value.error) == HR_EDATA);

@@ -74,12 +74,13 @@ static inline void value_gives_token(int line, const char *type_name, hr_token t
     rc = value_parse(&value, token, s);
     CHECK(rc == HR_OK, "line %d: %s '%s': %s", line, type_name, s, value.error.message);
     if (rc == HR_OK) {
-        CHECK(strcmp(value_text(&value, 0), want) == 0, "line %d: %s '%s': got '%s' want '%s'", line, type_name, s, value_text(&value, 0), want);
+        CHECK(strcmp(value_text(&value, 0), want) == 0, "line %d: %s '%s': got '%s' want '%s'", line, type_name, s,
+              value_text(&value, 0), want);
         if (value.type.kind != HR_ARRAY || value.type.element->kind != HR_OTHER) {
             const hr_type_ops *ops = hr_type_ops_of(&value.type);
             CHECK(ops->write_binary(&value.type, &value.column, 0, &field, &value.error) == HR_OK, "line %d", line);
-            CHECK(ops->read_binary(&value.type, field.data + 4, (int32_t)field.size - 4, &value.column, &value.error) == HR_OK, "line %d: %s",
-                  line, value.error.message);
+            CHECK(ops->read_binary(&value.type, field.data + 4, (int32_t)field.size - 4, &value.column, &value.error) == HR_OK,
+                  "line %d: %s", line, value.error.message);
             CHECK(value.column.length == 2 && strcmp(value_text(&value, 1), want) == 0, "line %d: binary of %s '%s'", line, type_name, s);
         }
     }
@@ -99,7 +100,8 @@ static inline void value_rejects_token(int line, const char *type_name, hr_token
           rc == HR_OK ? value_text(&value, 0) : "");
     CHECK(value.error.reason == reason, "line %d: %s '%s': reason %s: %s", line, type_name, s, hr_reason_name(value.error.reason),
           value.error.message);
-    CHECK(strstr(value.error.message, part) != NULL, "line %d: %s '%s': '%s' is not in '%s'", line, type_name, s, part, value.error.message);
+    CHECK(strstr(value.error.message, part) != NULL, "line %d: %s '%s': '%s' is not in '%s'", line, type_name, s, part,
+          value.error.message);
     CHECK(value.column.length == 0, "line %d: a reject left a row", line);
     value_close(&value);
 }
