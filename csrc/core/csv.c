@@ -89,42 +89,55 @@ static int hr_csv_fail(const char *start, const char *p, hr_error *error, hr_rea
     return HR_EDATA;
 }
 
-/* Read the field at p; *after is then at the delimiter behind it or at end. */
-static inline int hr_csv_next(const hr_csv *csv, const char *start, const char *p, const char *end, hr_field *field, const char **after,
-                              hr_error *error)
+/* Read the quoted field at p. Returns the byte after its closing quote: the delimiter or end. NULL after filling *error. */
+static const char *hr_csv_quoted(const hr_csv *csv, const char *start, const char *p, const char *end, hr_field *field, hr_error *error)
+{
+    const char *q = p + 1;
+
+    field->data = q;
+    field->token = HR_TOKEN_TEXT;
+    field->flags = 0;
+    for (;; q += 2) {
+        q = q < end ? memchr(q, csv->quote, (size_t)(end - q)) : NULL;
+        if (q == NULL) {
+            hr_csv_fail(start, p, error, HR_REASON_MALFORMED, "a quoted field does not end");
+            return NULL;
+        }
+        if (q + 1 >= end || q[1] != csv->quote)
+            break;
+        field->flags = HR_FIELD_ESCAPED;
+    }
+    field->len = (uint32_t)(q - field->data);
+    if (q + 1 < end && q[1] != csv->delimiter) {
+        hr_csv_fail(start, q + 1, error, HR_REASON_MALFORMED,
+                    "text follows a closing quote; a quote inside a quoted field is written twice");
+        return NULL;
+    }
+    return q + 1;
+}
+
+/* Read the field at p. Returns the byte after it: the delimiter or end. NULL after filling *error. */
+static inline const char *hr_csv_next(const hr_csv *csv, const char *start, const char *p, const char *end, hr_field *field,
+                                      hr_error *error)
 {
     const char *q;
 
-    field->flags = 0;
-    field->token = HR_TOKEN_TEXT;
-    if (p < end && *p == csv->quote) {
-        field->data = p + 1;
-        for (q = p + 1;; q += 2) {
-            q = q < end ? memchr(q, csv->quote, (size_t)(end - q)) : NULL;
-            if (q == NULL)
-                return hr_csv_fail(start, p, error, HR_REASON_MALFORMED, "a quoted field does not end");
-            if (q + 1 >= end || q[1] != csv->quote)
-                break;
-            field->flags = HR_FIELD_ESCAPED;
-        }
-        field->len = (uint32_t)(q - field->data);
-        if (q + 1 < end && q[1] != csv->delimiter)
-            return hr_csv_fail(start, q + 1, error, HR_REASON_MALFORMED,
-                               "text follows a closing quote; a quote inside a quoted field is written twice");
-        *after = q + 1;
-        return HR_OK;
-    }
+    if (p < end && *p == csv->quote)
+        return hr_csv_quoted(csv, start, p, end, field, error);
     q = hr_csv_find(start, p, end, csv->delimiter, csv->quote);
-    if (HR_UNLIKELY(q < end && *q != csv->delimiter))
-        return hr_csv_fail(start, q, error, HR_REASON_MALFORMED,
-                           *q == csv->quote ? "a quote stands inside an unquoted field; quote the whole field"
-                                            : "a line break stands outside quotes; a record is one line");
+    if (HR_UNLIKELY(q < end && *q != csv->delimiter)) {
+        hr_csv_fail(start, q, error, HR_REASON_MALFORMED,
+                    *q == csv->quote ? "a quote stands inside an unquoted field; quote the whole field"
+                                     : "a line break stands outside quotes; a record is one line");
+        return NULL;
+    }
     field->data = p;
     field->len = (uint32_t)(q - p);
-    if (field->len == csv->null_len && memcmp(p, csv->null, csv->null_len) == 0)
+    field->flags = 0;
+    field->token = HR_TOKEN_TEXT;
+    if (HR_UNLIKELY((size_t)(q - p) == csv->null_len) && memcmp(p, csv->null, csv->null_len) == 0)
         field->token = HR_TOKEN_NULL;
-    *after = q;
-    return HR_OK;
+    return q;
 }
 
 /* Cut a record's bytes to what fields are made of: no byte order mark, no line break at the end. */
@@ -337,18 +350,18 @@ static int hr_csv_check_text(const char *s, size_t n, hr_error *error)
 static int hr_csv_header(hr_decoder *decoder, const char *line, size_t n, hr_error *error)
 {
     hr_csv *csv = decoder->state;
-    const char *p = line, *end = line + n, *after = line;
+    const char *p = line, *end = line + n, *q;
     int32_t count = 0;
     hr_csv_map map;
     hr_field field;
     int rc = hr_csv_check_text(line, n, error);
 
     hr_csv_trim(&p, &end, true);
-    for (const char *q = p; rc == HR_OK; q = after + 1) {
-        rc = hr_csv_next(csv, line, q, end, &field, &after, error);
-        if (count <= HR_CSV_MAX_NAMES)
-            count++;
-        if (after >= end)
+    for (q = p; rc == HR_OK; q++) {
+        q = hr_csv_next(csv, line, q, end, &field, error);
+        if (q == NULL)
+            rc = HR_EDATA;
+        if (q == NULL || ++count > HR_CSV_MAX_NAMES || q >= end)
             break;
     }
     if (rc == HR_EDATA) {
@@ -364,11 +377,12 @@ static int hr_csv_header(hr_decoder *decoder, const char *line, size_t n, hr_err
     map.names = hr_arena_alloc(&map.arena, sizeof(*map.names) * (size_t)count);
     rc = map.names == NULL ? hr_error_nomem(error) : HR_OK;
     for (int32_t i = 0; i < count && rc == HR_OK; i++) {
-        rc = hr_csv_next(csv, line, p, end, &field, &after, error);
+        p = hr_csv_next(csv, line, p, end, &field, error); /* went well a moment ago */
         map.names[i] = hr_csv_copy_name(&map.arena, &field, csv->quote);
         if (map.names[i] == NULL)
             rc = hr_error_nomem(error);
-        p = after + 1;
+        if (p < end)
+            p++;
     }
     if (rc == HR_OK)
         rc = hr_csv_map_names(&map, decoder->schema, error);
@@ -448,7 +462,8 @@ static int hr_csv_finish_rest(hr_decoder *decoder, hr_field *fields, hr_error *e
 static int hr_csv_fields(hr_decoder *decoder, const hr_record *record, hr_field *fields, hr_error *error)
 {
     const hr_csv *csv = decoder->state;
-    const char *start = record->data, *p = start, *end = start + record->len, *after;
+    const char *start = record->data, *p = start, *end = start + record->len;
+    const int32_t count = csv->map.count;
     int32_t i = 0;
 
     if (!csv->ready)
@@ -459,21 +474,26 @@ static int hr_csv_fields(hr_decoder *decoder, const hr_record *record, hr_field 
         decoder->rest.size = 0;
         HR_RETURN_NOT_OK(hr_buffer_append(&decoder->rest, "{", 1, error));
     }
-    for (;; p = after + 1) {
-        hr_field field;
-
-        if (HR_UNLIKELY(i == csv->map.count))
+    for (;; p++) {
+        if (HR_UNLIKELY(i == count))
             return hr_csv_wrong_count(csv, start, p, i + 1, error);
-        HR_RETURN_NOT_OK(hr_csv_next(csv, start, p, end, &field, &after, error));
-        for (int32_t column = csv->map.first[i]; column >= 0; column = csv->map.twin[column])
-            fields[column] = field;
-        if (csv->rest && csv->map.first[i] < 0)
-            HR_RETURN_NOT_OK(hr_csv_keep(csv, &decoder->rest, csv->map.names[i], &field, error));
+        const int32_t column = csv->map.first[i];
+        hr_field *field = &fields[column >= 0 ? column : decoder->schema->count]; /* or the spare one */
+
+        p = hr_csv_next(csv, start, p, end, field, error);
+        if (HR_UNLIKELY(p == NULL))
+            return HR_EDATA;
+        if (column >= 0) {
+            for (int32_t twin = csv->map.twin[column]; HR_UNLIKELY(twin >= 0); twin = csv->map.twin[twin])
+                fields[twin] = *field;
+        } else if (csv->rest) {
+            HR_RETURN_NOT_OK(hr_csv_keep(csv, &decoder->rest, csv->map.names[i], field, error));
+        }
         i++;
-        if (after >= end)
+        if (p >= end)
             break;
     }
-    if (HR_UNLIKELY(i < csv->map.count))
+    if (HR_UNLIKELY(i < count))
         return hr_csv_wrong_count(csv, start, end, i, error);
     return csv->rest ? hr_csv_finish_rest(decoder, fields, error) : HR_OK;
 }

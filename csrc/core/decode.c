@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "decode_short.h"
 #include "json_scan.h"
 #include "utf8.h"
 
@@ -15,6 +16,7 @@ typedef enum hr_decode_road {
     HR_ROAD_PARSE = 0,
     HR_ROAD_INT4,
     HR_ROAD_INT8,
+    HR_ROAD_DECIMAL, /* numeric(p,s) of at most 18 digits */
     HR_ROAD_TEXT,    /* text without a limit: the record's encoding has been checked */
     HR_ROAD_JSON,    /* parse, but strings keep their quotes and escapes */
     HR_ROAD_METADATA /* from around the record */
@@ -75,6 +77,8 @@ static hr_decode_road hr_decode_road_of(const hr_column_def *def)
         return HR_ROAD_INT4;
     case HR_INT8:
         return HR_ROAD_INT8;
+    case HR_DECIMAL:
+        return def->type.precision <= 18 ? HR_ROAD_DECIMAL : HR_ROAD_PARSE;
     case HR_TEXT:
         return HR_ROAD_TEXT;
     case HR_VARCHAR:
@@ -282,49 +286,6 @@ static void hr_decode_blame(const hr_record *record, const hr_field *field, int3
         error->offset = field->data - record->data;
 }
 
-#if HR_JSON_SWAR
-/* The commonest integers, up to 8 digits, without a call and without a loop whose length the processor has to guess. The 8 bytes at s
- * must be readable. Returns false when the type's own function must decide. */
-static inline bool hr_decode_short_integer(const char *s, size_t n, int64_t *value)
-{
-    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f), over = UINT64_C(0x7676767676767676), pairs = UINT64_C(0x000000ff000000ff);
-    uint64_t word;
-
-    if (n - 1 >= 8)
-        return false;
-    word = (hr_json_load8(s) ^ UINT64_C(0x3030303030303030)) << (64 - 8 * n); /* leading zeros come in from below */
-    if ((((word & low) + over) | word) & ~low)                                  /* a byte above 9 */
-        return false;
-    word = word * 10 + (word >> 8);                               /* two digits in each of bytes 0, 2, 4, 6 */
-    *value = (int64_t)(((word & pairs) * (100 + (UINT64_C(1000000) << 32)) +
-                        ((word >> 16) & pairs) * (1 + (UINT64_C(10000) << 32))) >> 32);
-    return true;
-}
-#endif
-
-/* Append checked text. Short texts are copied in steps of 16 bytes where that many are readable: no call, no loop to guess. */
-static inline int hr_decode_append_text(hr_column *column, const char *s, size_t n, const char *end, hr_error *error)
-{
-    uint8_t *to;
-
-    HR_RETURN_NOT_OK(hr_column_reserve(column, 1, error));
-    if (HR_UNLIKELY(n > (size_t)INT32_MAX - column->bytes.size))
-        return hr_error_nomem(error);
-    HR_RETURN_NOT_OK(hr_buffer_reserve(&column->bytes, n + 32, error));
-    to = column->bytes.data + column->bytes.size;
-    if (HR_LIKELY(n <= 32 && end - s >= 32)) {
-        memcpy(to, s, 16);
-        if (n > 16)
-            memcpy(to + 16, s + 16, 16);
-    } else {
-        memcpy(to, s, n);
-    }
-    column->bytes.size += n;
-    column->offsets[column->length + 1] = (int32_t)column->bytes.size;
-    hr_column_finish(column);
-    return HR_OK;
-}
-
 /* A field that holds escapes (JSON) or doubled quotes (CSV). */
 static int hr_decode_escaped(hr_decoder *decoder, const hr_decode_step *step, const hr_field *field, hr_column *column, hr_error *error)
 {
@@ -347,22 +308,23 @@ static inline int hr_decode_value(hr_decoder *decoder, const hr_decode_step *ste
     size_t n = field->len;
     int64_t value;
 
-    (void)value;
     if (HR_UNLIKELY(field->flags & HR_FIELD_ESCAPED) && (step->road != HR_ROAD_JSON || field->token != HR_TOKEN_STRING))
         return hr_decode_escaped(decoder, step, field, column, error);
     switch (step->road) {
-#if HR_JSON_SWAR
     case HR_ROAD_INT4:
-        if (HR_LIKELY(end - s >= 8 && hr_decode_short_integer(s, n, &value)))
+        if (HR_LIKELY(hr_short_integer(s, n, end, &value)))
             return hr_column_append_int32(column, (int32_t)value, error);
         break;
     case HR_ROAD_INT8:
-        if (HR_LIKELY(end - s >= 8 && hr_decode_short_integer(s, n, &value)))
+        if (HR_LIKELY(hr_short_integer(s, n, end, &value)))
             return hr_column_append_int64(column, value, error);
         break;
-#endif
+    case HR_ROAD_DECIMAL:
+        if (HR_LIKELY(hr_short_decimal(s, n, end, step->type->precision, step->type->scale, &value)))
+            return hr_column_append_decimal(column, (hr_decimal128){(uint64_t)value, 0}, error);
+        break;
     case HR_ROAD_TEXT:
-        return hr_decode_append_text(column, s, n, end, error);
+        return hr_short_text(column, s, n, end, error);
     case HR_ROAD_JSON:
         if (field->token == HR_TOKEN_STRING) {
             s -= 1;

@@ -120,6 +120,56 @@ static void test_integers(void)
     fixture_close(&f);
 }
 
+/* Values have a short way when enough of the record follows them. Both ways must agree, on any text. */
+static void test_short_ways(void)
+{
+    static const fixture_column columns[] = {
+        {"i", HR_INT4, NULL, false, false}, {"b", HR_INT8, NULL, false, false}, {"d", HR_DECIMAL, NULL, false, false},
+        {"t", HR_TEXT, NULL, false, false}};
+    static const char *const numbers[] = {
+        "0", "1.5", "12345678", "12345678.9", "0.5", "0.05", "0.005", "1234567890", "1234567890.12", "12345678901", "99999999.99", "1e2",
+        "1.5e1", "-1", "-1.25", "1.50", "1.500", "1234567.1", "9999999999.99", "12345678.12345678", "00.5", "1.2.3", "1..2", ".5", "5.",
+        "1,5", "1 5", "+1", "1.-5", "1.5 ", " 1.5", "NaN", "", ".", "12345678901234567890", "1.23456789", "123456789.1"};
+    char text[512];
+    unsigned seed = 7;
+    fixture f;
+
+    fixture_open(&f, "json", fixture_schema(columns, COUNT(columns)), NULL);
+    for (int round = 0; round < 6000; round++) {
+        char value[48];
+        const char *column = columns[round & 3].name;
+        int rc[2];
+        char got[2][64];
+        hr_reason reason[2];
+
+        if ((size_t)round < 4 * COUNT(numbers)) {
+            snprintf(value, sizeof(value), "%s", numbers[round / 4]);
+        } else {
+            static const char alphabet[] = "0123456789012345678901234567890.-e x/:";
+            int n;
+            seed = seed * 1103515245u + 12345u;
+            n = (int)((seed >> 16) % 40);
+            for (int i = 0; i < n; i++) {
+                seed = seed * 1103515245u + 12345u;
+                value[i] = alphabet[(seed >> 16) % (n < 20 ? sizeof(alphabet) - 1 : 10)];
+            }
+            if (n > 3 && (seed & 3) != 0)
+                value[n / 2] = '.';
+            value[n] = '\0';
+        }
+        for (int way = 0; way < 2; way++) {
+            snprintf(text, sizeof(text), "{\"%s\":\"%s\"%*s}", column, value, way ? 64 : 0, "");
+            hr_batch_clear(f.batch);
+            rc[way] = fixture_decode(&f, text);
+            reason[way] = f.error.reason;
+            snprintf(got[way], sizeof(got[way]), "%s", rc[way] == HR_OK ? fixture_value(&f, column, 0) : "");
+        }
+        CHECK(rc[0] == rc[1] && reason[0] == reason[1], "%s: %d and %d", text, rc[0], rc[1]);
+        CHECK(strcmp(got[0], got[1]) == 0, "%s: \"%s\" and \"%s\"", text, got[0], got[1]);
+    }
+    fixture_close(&f);
+}
+
 static void test_null_and_absent(void)
 {
     fixture f;
@@ -657,6 +707,7 @@ int main(void)
 {
     test_values();
     test_integers();
+    test_short_ways();
     test_null_and_absent();
     test_rejects();
     test_json_columns();
