@@ -10,9 +10,9 @@
 /* A bump allocator. All memory of an arena goes at once, by reset (chunks kept for reuse) or free. */
 typedef struct hr_arena_chunk hr_arena_chunk;
 typedef struct hr_arena {
-    hr_arena_chunk *head; /* the chunk being filled */
+    hr_arena_chunk *head;  /* the chunk being filled */
     hr_arena_chunk *spare; /* emptied chunks kept by reset */
-    size_t used, size;    /* in head */
+    size_t used, size;     /* in head */
     size_t chunk_size;
 } hr_arena;
 

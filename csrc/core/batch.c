@@ -55,9 +55,7 @@ int hr_column_reserve_slow(hr_column *column, int64_t more, hr_error *error)
     if (column->validity != NULL)
         HR_RETURN_NOT_OK(hr_grow((void **)&column->validity, (old_rows + 7) / 8, ((size_t)capacity + 7) / 8, error));
     switch (ops->storage) {
-    case HR_STORE_BITS:
-        HR_RETURN_NOT_OK(hr_grow((void **)&column->values, (old_rows + 7) / 8, ((size_t)capacity + 7) / 8, error));
-        break;
+    case HR_STORE_BITS: HR_RETURN_NOT_OK(hr_grow((void **)&column->values, (old_rows + 7) / 8, ((size_t)capacity + 7) / 8, error)); break;
     case HR_STORE_FIXED:
         HR_RETURN_NOT_OK(hr_grow((void **)&column->values, old_rows * (size_t)ops->width, (size_t)capacity * (size_t)ops->width, error));
         break;
@@ -93,16 +91,10 @@ int hr_column_append_null(hr_column *column, hr_error *error)
     if (column->validity == NULL)
         HR_RETURN_NOT_OK(hr_column_make_validity(column, error));
     switch (ops->storage) {
-    case HR_STORE_BITS:
-        column->values[row >> 3] = (uint8_t)(column->values[row >> 3] & ~(1u << (row & 7)));
-        break;
-    case HR_STORE_FIXED:
-        memset(column->values + (size_t)row * (size_t)ops->width, 0, (size_t)ops->width);
-        break;
+    case HR_STORE_BITS: column->values[row >> 3] = (uint8_t)(column->values[row >> 3] & ~(1u << (row & 7))); break;
+    case HR_STORE_FIXED: memset(column->values + (size_t)row * (size_t)ops->width, 0, (size_t)ops->width); break;
     case HR_STORE_BYTES:
-    case HR_STORE_LIST:
-        column->offsets[row + 1] = column->offsets[row];
-        break;
+    case HR_STORE_LIST: column->offsets[row + 1] = column->offsets[row]; break;
     }
     column->validity[row >> 3] = (uint8_t)(column->validity[row >> 3] & ~(1u << (row & 7)));
     column->length++;

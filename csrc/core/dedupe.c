@@ -14,13 +14,9 @@ static const void *hr_dedupe_bytes(const hr_column *column, int64_t row, size_t 
         *bit = hr_column_get_bool(column, row);
         *n = 1;
         return bit;
-    case HR_STORE_FIXED:
-        *n = (size_t)ops->width;
-        return column->values + (size_t)row * (size_t)ops->width;
-    case HR_STORE_BYTES:
-        return hr_column_get_bytes(column, row, n);
-    case HR_STORE_LIST:
-        break;
+    case HR_STORE_FIXED: *n = (size_t)ops->width; return column->values + (size_t)row * (size_t)ops->width;
+    case HR_STORE_BYTES: return hr_column_get_bytes(column, row, n);
+    case HR_STORE_LIST: break;
     }
     *n = 0; /* lists: all hash alike and none is equal, see hr_dedupe_equal */
     return bit;
@@ -85,7 +81,8 @@ static int hr_dedupe_reserve(hr_dedupe *dedupe, int64_t rows, hr_error *error)
     return HR_OK;
 }
 
-int hr_dedupe_last(hr_dedupe *dedupe, const hr_batch *batch, const int32_t *columns, int32_t count, int64_t lower, int64_t upper, hr_error *error)
+int hr_dedupe_last(hr_dedupe *dedupe, const hr_batch *batch, const int32_t *columns, int32_t count, int64_t lower, int64_t upper,
+                   hr_error *error)
 {
     size_t mask;
     int64_t kept;

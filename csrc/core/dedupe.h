@@ -16,7 +16,8 @@ typedef struct hr_dedupe {
 /* Among the rows [lower, upper), keep the last of each key (columns[0..count), equal when their bytes are equal), in order: dedupe->rows,
  * dedupe->count. A row with a null in its key equals no other. What SQL calls equal though its bytes differ (collations, numeric scale)
  * stays apart. */
-int hr_dedupe_last(hr_dedupe *dedupe, const hr_batch *batch, const int32_t *columns, int32_t count, int64_t lower, int64_t upper, hr_error *error);
+int hr_dedupe_last(hr_dedupe *dedupe, const hr_batch *batch, const int32_t *columns, int32_t count, int64_t lower, int64_t upper,
+                   hr_error *error);
 void hr_dedupe_free(hr_dedupe *dedupe);
 
 #endif

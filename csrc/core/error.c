@@ -28,19 +28,14 @@ static void hr_error_flags(hr_error *error)
     case HR_EIO:
     case HR_EKAFKA:
     case HR_ESERVER:
-    case HR_ENOMEM:
-        error->retriable = true;
-        break;
+    case HR_ENOMEM: error->retriable = true; break;
     case HR_EUSAGE:
     case HR_ESCHEMA:
     case HR_EFENCED:
-    case HR_EBALANCE:
-        error->fatal = true;
-        break;
+    case HR_EBALANCE: error->fatal = true; break;
     case HR_OK:
     case HR_EDATA:
-    case HR_ECANCELLED:
-        break;
+    case HR_ECANCELLED: break;
     }
 }
 
@@ -84,17 +79,10 @@ int hr_error_nomem(hr_error *error)
 const char *hr_reason_name(hr_reason reason)
 {
     static const char *const names[HR_REASON_COUNT] = {
-        [HR_REASON_NONE] = "none",
-        [HR_REASON_MALFORMED] = "malformed",
-        [HR_REASON_TYPE] = "type",
-        [HR_REASON_RANGE] = "range",
-        [HR_REASON_NULL] = "null",
-        [HR_REASON_UNKNOWN_KEY] = "unknown_key",
-        [HR_REASON_ENCODING] = "encoding",
-        [HR_REASON_DEPTH] = "depth",
-        [HR_REASON_CONSTRAINT] = "constraint",
-        [HR_REASON_TOMBSTONE] = "tombstone",
-        [HR_REASON_LATE] = "late",
+        [HR_REASON_NONE] = "none",           [HR_REASON_MALFORMED] = "malformed", [HR_REASON_TYPE] = "type",
+        [HR_REASON_RANGE] = "range",         [HR_REASON_NULL] = "null",           [HR_REASON_UNKNOWN_KEY] = "unknown_key",
+        [HR_REASON_ENCODING] = "encoding",   [HR_REASON_DEPTH] = "depth",         [HR_REASON_CONSTRAINT] = "constraint",
+        [HR_REASON_TOMBSTONE] = "tombstone", [HR_REASON_LATE] = "late",
     };
     return (unsigned)reason < HR_REASON_COUNT ? names[reason] : "none";
 }

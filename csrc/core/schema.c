@@ -49,8 +49,7 @@ int hr_schema_default_bit(const hr_schema *schema, int32_t column)
 }
 
 /* Make the column take the one key `key` (n bytes). On HR_ENOMEM the column is unchanged. */
-static int hr_schema_set_path(hr_schema *schema, hr_column_def *def, const char **keys, const size_t *lens, int32_t depth,
-                              hr_error *error)
+static int hr_schema_set_path(hr_schema *schema, hr_column_def *def, const char **keys, const size_t *lens, int32_t depth, hr_error *error)
 {
     const char **path = hr_arena_alloc(&schema->arena, sizeof(*path) * (size_t)depth);
     size_t *path_len = hr_arena_alloc(&schema->arena, sizeof(*path_len) * (size_t)depth);
@@ -139,9 +138,13 @@ int hr_schema_map(hr_schema *schema, int32_t column, const char *source, hr_erro
         const char *name;
         hr_from from;
     } specials[] = {
-        {"$rest", HR_FROM_REST},   {"$raw", HR_FROM_RAW},       {"$key", HR_FROM_KEY},
-        {"$topic", HR_FROM_TOPIC}, {"$partition", HR_FROM_PARTITION},
-        {"$offset", HR_FROM_OFFSET}, {"$timestamp", HR_FROM_TIMESTAMP},
+        {"$rest", HR_FROM_REST},
+        {"$raw", HR_FROM_RAW},
+        {"$key", HR_FROM_KEY},
+        {"$topic", HR_FROM_TOPIC},
+        {"$partition", HR_FROM_PARTITION},
+        {"$offset", HR_FROM_OFFSET},
+        {"$timestamp", HR_FROM_TIMESTAMP},
     };
     hr_column_def *def;
     const char *keys[32];
@@ -157,8 +160,7 @@ int hr_schema_map(hr_schema *schema, int32_t column, const char *source, hr_erro
             if (strcmp(source, specials[i].name) != 0)
                 continue;
             if (specials[i].from == HR_FROM_REST && def->type.kind != HR_JSON && def->type.kind != HR_JSONB)
-                return hr_error_set(error, HR_EUSAGE, "column \"%s\" is %s: $rest needs a json or jsonb column", def->name,
-                                    def->type.name);
+                return hr_error_set(error, HR_EUSAGE, "column \"%s\" is %s: $rest needs a json or jsonb column", def->name, def->type.name);
             def->from = specials[i].from;
             def->depth = 0;
             return HR_OK;

@@ -43,8 +43,10 @@ int hr_apply_make_stage(hr_writer *writer, hr_error *error)
     if (writer->config->mode == HR_MODE_APPEND || writer->stage_epoch == target->epoch)
         return HR_OK;
     writer->sql.size = 0;
-    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "DROP TABLE IF EXISTS " HR_STAGE "; CREATE TEMP TABLE headrace_stage ON COMMIT DELETE ROWS AS "
-                            "SELECT * FROM %s WITH NO DATA", target->quoted));
+    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error,
+                            "DROP TABLE IF EXISTS " HR_STAGE "; CREATE TEMP TABLE headrace_stage ON COMMIT DELETE ROWS AS "
+                            "SELECT * FROM %s WITH NO DATA",
+                            target->quoted));
     HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
     writer->stage_epoch = target->epoch;
     return HR_OK;
@@ -120,8 +122,10 @@ static int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const char *t
     HR_RETURN_NOT_OK(rc);
     HR_RETURN_NOT_OK(hr_pg_copy_end(writer->pg, &counted, error));
     if (counted != n)
-        return hr_error_set(error, HR_EBALANCE, "sent %" PRId64 " rows to %s, the server kept %" PRId64 ": a trigger or rule drops rows, so counts "
-                            "cannot balance; the batch is rolled back", n, table, counted);
+        return hr_error_set(error, HR_EBALANCE,
+                            "sent %" PRId64 " rows to %s, the server kept %" PRId64 ": a trigger or rule drops rows, so counts "
+                            "cannot balance; the batch is rolled back",
+                            n, table, counted);
     return HR_OK;
 }
 
@@ -205,8 +209,10 @@ static int hr_apply_merge(hr_writer *writer, int32_t column_count, int64_t expec
     inserted = result != NULL ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
     PQclear(result);
     if (inserted != expected && !(upsert && sets == 0))
-        return hr_error_set(error, HR_EBALANCE, "sent %" PRId64 " rows to %s, the server kept %" PRId64 ": a trigger or rule drops rows, so counts "
-                            "cannot balance; the batch is rolled back", expected, target->display, inserted);
+        return hr_error_set(error, HR_EBALANCE,
+                            "sent %" PRId64 " rows to %s, the server kept %" PRId64 ": a trigger or rule drops rows, so counts "
+                            "cannot balance; the batch is rolled back",
+                            expected, target->display, inserted);
     return HR_OK;
 }
 

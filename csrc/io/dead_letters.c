@@ -10,9 +10,9 @@
 #define HR_PG_EPOCH_MICROS INT64_C(946684800000000) /* 2000-01-01 in microseconds since 1970 */
 #define HR_RAW_MAX (256u * 1024u * 1024u)           /* of one raw record; PostgreSQL's own limit for a value is 1 GB */
 
-static const char HR_SQL_DEAD_LETTERS[] =
-    "COPY headrace.dead_letters (job, run_id, target, topic, partition, \"offset\", line, reason, column_name, value, message, sqlstate, raw, key,"
-    " header, record_timestamp) FROM STDIN (FORMAT binary)";
+static const char HR_SQL_DEAD_LETTERS[] = "COPY headrace.dead_letters (job, run_id, target, topic, partition, \"offset\", line, reason, "
+                                          "column_name, value, message, sqlstate, raw, key,"
+                                          " header, record_timestamp) FROM STDIN (FORMAT binary)";
 
 static const uint8_t HR_COPY_SIGNATURE[19] = {'P', 'G', 'C', 'O', 'P', 'Y', '\n', 0xff, '\r', '\n', 0, 0, 0, 0, 0, 0, 0, 0, 0};
 
@@ -66,7 +66,10 @@ static int hr_uuid_bytes(const char *text, uint8_t out[16], hr_error *error)
     int digits = 0;
 
     for (; *text != '\0'; text++) {
-        int v = *text >= '0' && *text <= '9' ? *text - '0' : *text >= 'a' && *text <= 'f' ? *text - 'a' + 10 : *text >= 'A' && *text <= 'F' ? *text - 'A' + 10 : -1;
+        int v = *text >= '0' && *text <= '9'   ? *text - '0'
+                : *text >= 'a' && *text <= 'f' ? *text - 'a' + 10
+                : *text >= 'A' && *text <= 'F' ? *text - 'A' + 10
+                                               : -1;
         if (*text == '-')
             continue;
         if (v < 0 || digits == 32)
@@ -166,11 +169,14 @@ int hr_dead_letters_settle(hr_pg *pg, const hr_load_config *config, const hr_wor
 
     if (rc == HR_OK) {
         const char *values[] = {config->run_id, (const char *)ids.data};
-        rc = hr_pg_query(pg, "UPDATE headrace.dead_letters SET replayed_at = now(), replayed_run = $1::uuid WHERE id = ANY ($2::bigint[])"
-                         " AND replayed_at IS NULL", 2, values, &result, error);
+        rc = hr_pg_query(pg,
+                         "UPDATE headrace.dead_letters SET replayed_at = now(), replayed_run = $1::uuid WHERE id = ANY ($2::bigint[])"
+                         " AND replayed_at IS NULL",
+                         2, values, &result, error);
     }
     if (rc == HR_OK && strtoll(PQcmdTuples(result), NULL, 10) != count)
-        rc = hr_error_set(error, HR_EFENCED, "some of these dead letters were replayed by somebody else meanwhile; this replay is rolled back");
+        rc = hr_error_set(error, HR_EFENCED,
+                          "some of these dead letters were replayed by somebody else meanwhile; this replay is rolled back");
     PQclear(result);
     for (int64_t i = 0; i < work->reject_count && rc == HR_OK; i++) {
         const hr_reject *reject = &work->rejects[i];

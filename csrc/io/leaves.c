@@ -8,8 +8,10 @@
 static const char HR_SQL_LEAVES[] =
     "SELECT n.nspname, c.relname, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
     " pg_catalog.has_table_privilege(c.oid, 'INSERT') AND c.relkind IN ('r', 'p'), m[1], m[2] "
-    "FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-    " CROSS JOIN LATERAL pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO \\((.*)\\)$') m "
+    "FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = "
+    "c.relnamespace"
+    " CROSS JOIN LATERAL pg_catalog.regexp_match(pg_catalog.pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \\((.*)\\) TO "
+    "\\((.*)\\)$') m "
     "WHERE i.inhparent = $1::pg_catalog.oid AND m IS NOT NULL AND pg_catalog.to_jsonb(i) ->> 'inhdetachpending' IS DISTINCT FROM 'true'";
 
 void hr_leaves_init(hr_leaves *leaves, const hr_load_config *config)
@@ -167,12 +169,16 @@ static int hr_leaves_create_sql(const hr_target *target, const char *suffix, con
     int n = snprintf(name, sizeof(name), "%s_%s", target->table_name, suffix);
 
     if (n >= (int)sizeof(name))
-        return hr_error_set(error, HR_ESCHEMA, "the name of partition %s_%s would be longer than PostgreSQL's 63 bytes: make the partition "
-                            "yourself under a shorter name", target->table_name, suffix);
+        return hr_error_set(error, HR_ESCHEMA,
+                            "the name of partition %s_%s would be longer than PostgreSQL's 63 bytes: make the partition "
+                            "yourself under a shorter name",
+                            target->table_name, suffix);
     HR_RETURN_NOT_OK(hr_sql(sql, error, "CREATE TABLE "));
     HR_RETURN_NOT_OK(hr_pg_quote_table(sql, target->schema_name, name, error));
-    HR_RETURN_NOT_OK(hr_sql(sql, error, " (LIKE %s INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS); "
-                            "ALTER TABLE %s ATTACH PARTITION ", target->quoted, target->quoted));
+    HR_RETURN_NOT_OK(hr_sql(sql, error,
+                            " (LIKE %s INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS); "
+                            "ALTER TABLE %s ATTACH PARTITION ",
+                            target->quoted, target->quoted));
     HR_RETURN_NOT_OK(hr_pg_quote_table(sql, target->schema_name, name, error));
     HR_RETURN_NOT_OK(hr_sql(sql, error, " FOR VALUES FROM ("));
     HR_RETURN_NOT_OK(hr_leaves_literal(type, period->lower, sql, error));
@@ -181,7 +187,8 @@ static int hr_leaves_create_sql(const hr_target *target, const char *suffix, con
     return hr_sql(sql, error, ")");
 }
 
-/* Make the partition for `micros`, one maker at a time for a table. Under the lock the catalog is read again: another load may have made it. */
+/* Make the partition for `micros`, one maker at a time for a table. Under the lock the catalog is read again: another load may have made
+ * it. */
 static int hr_leaves_create(hr_leaves *leaves, hr_pg *pg, const hr_target *target, int64_t micros, hr_error *error)
 {
     const hr_load_config *config = leaves->config;

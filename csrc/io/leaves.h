@@ -19,9 +19,9 @@ typedef struct hr_leaves {
     hr_leaf *ranges; /* sorted; id = index in tables */
     hr_leaf_table *tables;
     int32_t count;
-    int32_t made;    /* partitions made by this writer in this run */
+    int32_t made;        /* partitions made by this writer in this run */
     bool default_blocks; /* the DEFAULT partition holds rows of a missing period: such rows go through the parent */
-    int32_t *ids;    /* of the batch last routed */
+    int32_t *ids;        /* of the batch last routed */
     int64_t id_capacity;
     char fingerprint[HR_DEFINITION_SIZE];
 } hr_leaves;

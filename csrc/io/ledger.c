@@ -11,7 +11,8 @@ static const char HR_SQL_INTERRUPT[] =
     "UPDATE headrace.receipts r SET state = 'interrupted', finished_at = now(), error = 'the worker ended without a word; '"
     " || 'headrace.receipt_lanes says what it had committed', read = l.read, loaded = l.loaded, rejected = l.rejected, skipped = l.skipped,"
     " bytes = l.bytes "
-    "FROM (SELECT o.run_id, coalesce(sum(x.read), 0) AS read, coalesce(sum(x.loaded), 0) AS loaded, coalesce(sum(x.rejected), 0) AS rejected,"
+    "FROM (SELECT o.run_id, coalesce(sum(x.read), 0) AS read, coalesce(sum(x.loaded), 0) AS loaded, coalesce(sum(x.rejected), 0) AS "
+    "rejected,"
     "  coalesce(sum(x.skipped), 0) AS skipped, coalesce(sum(x.bytes), 0) AS bytes"
     "  FROM (SELECT DISTINCT f.run_id FROM headrace.offsets f JOIN unnest($2::text[], $3::int[]) AS t(topic, partition)"
     "        ON f.topic = t.topic AND f.partition = t.partition WHERE f.job = $1) o"
@@ -27,11 +28,13 @@ static const char HR_SQL_TAKE[] =
     "RETURNING o.topic, o.partition, o.next_offset, o.generation";
 
 static const char HR_SQL_ADVANCE[] =
-    "WITH p AS (SELECT * FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],"
+    "WITH p AS (SELECT * FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], "
+    "$10::bigint[],"
     "  $11::bigint[], $12::bigint[]) AS p(topic, partition, old, new, generation, read, loaded, rejected, skipped, bytes)),"
     " moved AS (UPDATE headrace.offsets o SET next_offset = p.new, updated_at = now() FROM p WHERE o.job = $1 AND o.topic = p.topic"
     "  AND o.partition = p.partition AND o.next_offset = p.old AND o.generation = p.generation AND o.run_id = $2::uuid RETURNING 1),"
-    " lanes AS (INSERT INTO headrace.receipt_lanes AS r (run_id, topic, partition, offset_from, offset_to, read, loaded, rejected, skipped, bytes)"
+    " lanes AS (INSERT INTO headrace.receipt_lanes AS r (run_id, topic, partition, offset_from, offset_to, read, loaded, rejected, "
+    "skipped, bytes)"
     "  SELECT $2::uuid, topic, partition, old, new, read, loaded, rejected, skipped, bytes FROM p"
     "  ON CONFLICT (run_id, topic, partition) DO UPDATE SET offset_to = excluded.offset_to, read = r.read + excluded.read,"
     "  loaded = r.loaded + excluded.loaded, rejected = r.rejected + excluded.rejected, skipped = r.skipped + excluded.skipped,"
@@ -133,7 +136,7 @@ int hr_ledger_begin(hr_pg *pg, const hr_load_config *config, const char *target,
     const char *values[] = {config->run_id, config->job, target, hr_mode_name(config->mode), config->source_text, settings};
     int rc = settings != NULL ? hr_pg_query(pg, HR_SQL_BEGIN, 6, values, NULL, error) : hr_error_nomem(error);
 
-    free(settings);
+    hr_free(settings);
     return rc;
 }
 
@@ -194,7 +197,8 @@ int hr_ledger_take(hr_pg *pg, const hr_load_config *config, hr_lanes *lanes, hr_
         return rc;
     }
     if (known != lanes->count)
-        return hr_error_set(error, HR_ESCHEMA, "headrace.offsets returned %d of %d lanes: is a trigger on it?", (int)known, (int)lanes->count);
+        return hr_error_set(error, HR_ESCHEMA, "headrace.offsets returned %d of %d lanes: is a trigger on it?", (int)known,
+                            (int)lanes->count);
     for (int32_t i = 0; i < lanes->count; i++)
         lanes->lanes[i].next = holds[i].next;
     return HR_OK;
@@ -214,8 +218,9 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
         const hr_tally *tally = &work->tallies[i];
 
         if (tally->read != tally->loaded + tally->rejected + tally->skipped)
-            return hr_error_set(error, HR_EBALANCE, "%s partition %d: read %" PRId64 " is not loaded %" PRId64 " + rejected %" PRId64
-                                " + skipped %" PRId64 "; the batch is rolled back. This is a defect of Headrace: please report it",
+            return hr_error_set(error, HR_EBALANCE,
+                                "%s partition %d: read %" PRId64 " is not loaded %" PRId64 " + rejected %" PRId64 " + skipped %" PRId64
+                                "; the batch is rolled back. This is a defect of Headrace: please report it",
                                 holds[i].topic, (int)holds[i].partition, tally->read, tally->loaded, tally->rejected, tally->skipped);
         if (work->next[i] == HR_OFFSET_UNKNOWN)
             continue;
@@ -238,11 +243,21 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
     snprintf(worker_text, sizeof(worker_text), "%d", (int)worker);
     rc = hr_arrays_close(arrays, ARRAYS, error);
     if (rc == HR_OK) {
-        const char *values[] = {config->offsets_key,        config->run_id,             HR_TEXT_OF(arrays[TOPIC]),  HR_TEXT_OF(arrays[PARTITION]),
-                                HR_TEXT_OF(arrays[OLD]),    HR_TEXT_OF(arrays[NEW]),    HR_TEXT_OF(arrays[GENERATION]),
-                                HR_TEXT_OF(arrays[READ]),   HR_TEXT_OF(arrays[LOADED]), HR_TEXT_OF(arrays[REJECTED]),
-                                HR_TEXT_OF(arrays[SKIPPED]), HR_TEXT_OF(arrays[BYTES]), worker_text,
-                                HR_TEXT_OF(arrays[RELATION]), HR_TEXT_OF(arrays[ROWS])};
+        const char *values[] = {config->offsets_key,
+                                config->run_id,
+                                HR_TEXT_OF(arrays[TOPIC]),
+                                HR_TEXT_OF(arrays[PARTITION]),
+                                HR_TEXT_OF(arrays[OLD]),
+                                HR_TEXT_OF(arrays[NEW]),
+                                HR_TEXT_OF(arrays[GENERATION]),
+                                HR_TEXT_OF(arrays[READ]),
+                                HR_TEXT_OF(arrays[LOADED]),
+                                HR_TEXT_OF(arrays[REJECTED]),
+                                HR_TEXT_OF(arrays[SKIPPED]),
+                                HR_TEXT_OF(arrays[BYTES]),
+                                worker_text,
+                                HR_TEXT_OF(arrays[RELATION]),
+                                HR_TEXT_OF(arrays[ROWS])};
         rc = hr_pg_query(pg, HR_SQL_ADVANCE, 15, values, &rows, error);
     }
     if (rc == HR_OK)
@@ -251,8 +266,10 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
     hr_arrays_free(arrays, ARRAYS);
     HR_RETURN_NOT_OK(rc);
     if (moved != expected)
-        return hr_error_set(error, HR_EFENCED, "another worker took job \"%s\" over (%" PRId64 " of %" PRId64 " partitions are still ours): this "
-                            "batch is rolled back and this worker stops; nothing is lost, the other one goes on", config->job, moved, expected);
+        return hr_error_set(error, HR_EFENCED,
+                            "another worker took job \"%s\" over (%" PRId64 " of %" PRId64 " partitions are still ours): this "
+                            "batch is rolled back and this worker stops; nothing is lost, the other one goes on",
+                            config->job, moved, expected);
     return HR_OK;
 }
 
@@ -281,7 +298,8 @@ int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, c
     if (rc == HR_OK) {
         known = hr_ledger_read_holds(rows, holds, count);
         if (known != count)
-            rc = hr_error_set(error, HR_EFENCED, "another worker took job \"%s\" over while the connection was lost; this worker stops", config->job);
+            rc = hr_error_set(error, HR_EFENCED, "another worker took job \"%s\" over while the connection was lost; this worker stops",
+                              config->job);
     }
     for (int32_t i = 0; i < count && rc == HR_OK; i++) {
         if (next[i] == HR_OFFSET_UNKNOWN || next[i] == old[i])
@@ -289,8 +307,9 @@ int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, c
         moved++;
         here += holds[i].next == next[i];
         if (holds[i].next != next[i] && holds[i].next != old[i])
-            rc = hr_error_set(error, HR_EFENCED, "the offset of job \"%s\", %s partition %d, was changed by somebody else; this worker stops",
-                              config->job, holds[i].topic, (int)holds[i].partition);
+            rc = hr_error_set(error, HR_EFENCED,
+                              "the offset of job \"%s\", %s partition %d, was changed by somebody else; this worker stops", config->job,
+                              holds[i].topic, (int)holds[i].partition);
     }
     if (rc == HR_OK && here != 0 && here != moved)
         rc = hr_error_set(error, HR_EFENCED, "the offsets of job \"%s\" were changed by somebody else; this worker stops", config->job);
@@ -311,8 +330,10 @@ int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, const hr_tally *to
     for (int i = 0; i < 5; i++)
         snprintf(numbers[i], sizeof(numbers[i]), "%" PRId64, counts[i]);
     snprintf(seconds_text, sizeof(seconds_text), "%.3f", seconds);
-    const char *values[] = {config->run_id, state,      numbers[0],   numbers[1], numbers[2], numbers[3],
-                            numbers[4],     seconds_text, failure != NULL ? failure->message : NULL, detail};
+    const char *values[] = {config->run_id, state,        numbers[0],
+                            numbers[1],     numbers[2],   numbers[3],
+                            numbers[4],     seconds_text, failure != NULL ? failure->message : NULL,
+                            detail};
     HR_RETURN_NOT_OK(hr_pg_query(pg, HR_SQL_FINISH, 10, values, NULL, error));
     if (config->one_off && (failure == NULL || config->commit_at_end)) {
         const char *key[] = {config->offsets_key, config->run_id};

@@ -1,7 +1,7 @@
 /* csrc/io/ledger.h: headrace.offsets and headrace.receipts: who holds which lane, how far it is, and what a run did.
  *
- * The protocol: take() raises the generation of every lane; each batch's transaction ends with advance(), which moves next_offset only where
- * generation and old offset are still ours; after a COMMIT whose answer was lost, resolve() asks the offsets row whether it landed.
+ * The protocol: take() raises the generation of every lane; each batch's transaction ends with advance(), which moves next_offset only
+ * where generation and old offset are still ours; after a COMMIT whose answer was lost, resolve() asks the offsets row whether it landed.
  */
 #ifndef HR_IO_LEDGER_H
 #define HR_IO_LEDGER_H
@@ -31,8 +31,8 @@ int hr_ledger_take(hr_pg *pg, const hr_load_config *config, hr_lanes *lanes, hr_
  * HR_EFENCED when a lane is no longer ours. */
 int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *holds, const hr_work *work, int32_t worker,
                       const hr_relation_count *relations, int32_t relation_count, hr_error *error);
-/* After a lost connection, on a new one: whether the transaction that was to move the lanes from holds[].next to next[] (HR_OFFSET_UNKNOWN: not
- * moved by it) has landed. Raises the generation once more, which waits for the lost session's end, so that the answer is final; then
+/* After a lost connection, on a new one: whether the transaction that was to move the lanes from holds[].next to next[] (HR_OFFSET_UNKNOWN:
+ * not moved by it) has landed. Raises the generation once more, which waits for the lost session's end, so that the answer is final; then
  * holds[] is what the table says. HR_EFENCED when another run took a lane over. */
 int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, const int64_t *next, int32_t count, bool *landed,
                       hr_error *error);

@@ -20,14 +20,14 @@ struct hr_load {
     pthread_mutex_t lock; /* guards done, workers (their coming and going) */
     pthread_cond_t changed;
     bool done;
-    hr_lanes lanes;       /* sorted by worker once shared out */
+    hr_lanes lanes; /* sorted by worker once shared out */
     hr_hold *holds;
     hr_worker *workers;
     int32_t worker_count; /* started */
     hr_target *target;
     int64_t started_ms;
     time_t started_at;
-    bool began;           /* the receipt is open */
+    bool began; /* the receipt is open */
     hr_error error;
     char *result;
 };
@@ -152,7 +152,7 @@ static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_err
     if (rc == HR_OK)
         rc = hr_ledger_finish(pg, &load->config, &total, (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, failure, detail, error);
     hr_pg_close(pg);
-    free(detail);
+    hr_free(detail);
     return rc;
 }
 
@@ -209,8 +209,9 @@ static void *hr_load_coordinate(void *arg)
             *error = later;
             rc = finish;
         }
-        finish = hr_report_receipt(&load->config, load->target, load->workers, load->worker_count, load->started_at,
-                                   (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, rc == HR_OK ? NULL : error, &load->result, &later);
+        finish =
+            hr_report_receipt(&load->config, load->target, load->workers, load->worker_count, load->started_at,
+                              (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, rc == HR_OK ? NULL : error, &load->result, &later);
         if (rc == HR_OK && finish != HR_OK)
             *error = later;
     }
@@ -298,7 +299,7 @@ char *hr_load_progress(hr_load *load)
     int64_t records = 0;
     bool kafka = load->config.source_ops != NULL && strcmp(load->config.source_ops->kind, "kafka") == 0;
     size_t size = 320;
-    char *text = malloc(size);
+    char *text = hr_malloc(size);
 
     if (text == NULL)
         return NULL;
@@ -311,7 +312,8 @@ char *hr_load_progress(hr_load *load)
         records = records < 0 || !kafka || lane->end == INT64_MAX ? -1 : records + (lane->end > lane->next ? lane->end - lane->next : 0);
     }
     pthread_mutex_unlock(&load->lock);
-    snprintf(text, size, "{\"read\": %" PRId64 ", \"loaded\": %" PRId64 ", \"rejected\": %" PRId64 ", \"skipped\": %" PRId64 ", \"bytes\": %" PRId64
+    snprintf(text, size,
+             "{\"read\": %" PRId64 ", \"loaded\": %" PRId64 ", \"rejected\": %" PRId64 ", \"skipped\": %" PRId64 ", \"bytes\": %" PRId64
              ", \"seconds\": %.3f, \"total_records\": %" PRId64 ", \"total_bytes\": %" PRId64 "}",
              total.read, total.loaded, total.rejected, total.skipped, total.bytes, (double)(hr_monotonic_ms() - load->started_ms) / 1000.0,
              load->worker_count > 0 ? records : -1, load->worker_count > 0 ? bytes : -1);

@@ -16,7 +16,8 @@ const char *hr_mode_name(hr_mode mode)
     return hr_mode_names[mode];
 }
 
-/* A string setting: `fallback` when missing or null; HR_EUSAGE when it is something else, or required (fallback NULL and must) and missing. */
+/* A string setting: `fallback` when missing or null; HR_EUSAGE when it is something else, or required (fallback NULL and must) and missing.
+ */
 static int hr_config_string(const json_t *object, const char *name, const char *fallback, bool must, const char **out, hr_error *error)
 {
     const json_t *value = json_object_get(object, name);
@@ -243,7 +244,8 @@ int hr_load_config_bind(hr_load_config *config, const hr_schema *schema, hr_erro
 
     for (int32_t i = 0; i < schema->count && !bad; i++)
         if (schema->columns[i].from == HR_FROM_PATH)
-            bad |= json_array_append_new(columns, json_pack("{s:s, s:s}", "name", schema->columns[i].name, "source", schema->columns[i].path[0]));
+            bad |= json_array_append_new(columns,
+                                         json_pack("{s:s, s:s}", "name", schema->columns[i].name, "source", schema->columns[i].path[0]));
     bad |= json_object_set_new(source, "columns", columns);
     bad |= json_object_set_new(source, "format", json_string(config->format->name));
     bad |= json_object_set_new(source, "job", json_string(config->job));

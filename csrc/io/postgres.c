@@ -33,12 +33,12 @@ bool hr_pg_is_data_error(const hr_error *error)
 
     if (error->code != HR_ESERVER || state[0] == '\0')
         return false;
-    return strncmp(state, "22", 2) == 0 ||    /* data exception: what only the type's input or a generated column sees */
-           strncmp(state, "23", 2) == 0 ||    /* integrity: check, not null, unique, foreign key, exclusion */
-           strcmp(state, "44000") == 0 ||     /* WITH CHECK OPTION */
-           strcmp(state, "54000") == 0 ||     /* an index row too large */
-           strcmp(state, "21000") == 0 ||     /* two rows of one key in one upsert: healed by taking them one after the other */
-           strcmp(state, "P0001") == 0;       /* RAISE in a trigger */
+    return strncmp(state, "22", 2) == 0 || /* data exception: what only the type's input or a generated column sees */
+           strncmp(state, "23", 2) == 0 || /* integrity: check, not null, unique, foreign key, exclusion */
+           strcmp(state, "44000") == 0 ||  /* WITH CHECK OPTION */
+           strcmp(state, "54000") == 0 ||  /* an index row too large */
+           strcmp(state, "21000") == 0 ||  /* two rows of one key in one upsert: healed by taking them one after the other */
+           strcmp(state, "P0001") == 0;    /* RAISE in a trigger */
 }
 
 /* Server states after which trying again later may help. */
@@ -70,8 +70,7 @@ static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
     if (hr_pg_cancelled(pg))
         return hr_error_set(error, HR_ECANCELLED, "stopped by the caller; the open transaction was rolled back");
     if (hr_pg_lost(pg) || primary == NULL) {
-        hr_error_set(error, HR_ESERVER, "the connection to PostgreSQL was lost: %s",
-                     primary != NULL ? primary : PQerrorMessage(pg->conn));
+        hr_error_set(error, HR_ESERVER, "the connection to PostgreSQL was lost: %s", primary != NULL ? primary : PQerrorMessage(pg->conn));
         if (error != NULL) {
             hr_pg_trim(error->message);
             snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state != NULL ? state : "08006");

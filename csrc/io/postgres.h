@@ -1,7 +1,7 @@
 /* csrc/io/postgres.h: one PostgreSQL connection that answers a cancel within a moment.
  *
- * libpq is used without blocking; every wait looks at the caller's cancel flag ten times a second. The session is set so that text means the
- * same everywhere: UTF8, DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
+ * libpq is used without blocking; every wait looks at the caller's cancel flag ten times a second. The session is set so that text means
+ * the same everywhere: UTF8, DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
  */
 #ifndef HR_IO_POSTGRES_H
 #define HR_IO_POSTGRES_H

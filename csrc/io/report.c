@@ -110,8 +110,8 @@ static json_t *hr_report_error(hr_json *state, const hr_error *failure)
     return object;
 }
 
-int hr_report_receipt(const hr_load_config *config, const hr_target *target, hr_worker *workers, int32_t count, time_t started_at, double seconds,
-                      const hr_error *failure, char **out, hr_error *error)
+int hr_report_receipt(const hr_load_config *config, const hr_target *target, hr_worker *workers, int32_t count, time_t started_at,
+                      double seconds, const hr_error *failure, char **out, hr_error *error)
 {
     const char *state_name = failure == NULL ? "succeeded" : failure->code == HR_ECANCELLED ? "cancelled" : "failed";
     hr_json state = {false};
@@ -220,7 +220,8 @@ static json_t *hr_report_warnings(hr_json *state, const hr_load_config *config, 
         hr_json_append(state, warnings, hr_json_text(text));
     }
     if (target->partitioned && target->partition_column < 0)
-        hr_json_append(state, warnings, json_string("the table is not partitioned by range of one date or timestamp column: the server routes the rows"));
+        hr_json_append(state, warnings,
+                       json_string("the table is not partitioned by range of one date or timestamp column: the server routes the rows"));
     if (config->mode == HR_MODE_APPEND && target->key_count > 0)
         hr_json_append(state, warnings, json_string("mode=append: a record whose primary key is there already becomes a reject"));
     return warnings;
@@ -239,7 +240,8 @@ static int hr_report_stored(hr_pg *pg, const hr_load_config *config, hr_json *st
     PQclear(rows);
     if (!there)
         return HR_OK;
-    HR_RETURN_NOT_OK(hr_pg_query(pg, "SELECT topic || '/' || partition, next_offset FROM headrace.offsets WHERE job = $1", 1, values, &rows, error));
+    HR_RETURN_NOT_OK(
+        hr_pg_query(pg, "SELECT topic || '/' || partition, next_offset FROM headrace.offsets WHERE job = $1", 1, values, &rows, error));
     for (int i = 0; i < PQntuples(rows); i++)
         hr_json_set(state, *out, PQgetvalue(rows, i, 0), json_integer(strtoll(PQgetvalue(rows, i, 1), NULL, 10)));
     PQclear(rows);

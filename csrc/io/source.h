@@ -5,9 +5,9 @@
  * byte offsets. So one protocol (headrace.offsets) makes both exactly-once.
  *
  * Life: plan() once for the run, in the coordinating thread, finds the lanes and their ends. The lanes are shared out among workers; each
- * worker calls open() with its share and the offsets to start from, then fetch() in its fetching thread. Chunks are released later, possibly
- * from another thread and in any order, after their rows are committed. wake() may be called from any thread and makes a waiting fetch()
- * return soon.
+ * worker calls open() with its share and the offsets to start from, then fetch() in its fetching thread. Chunks are released later,
+ * possibly from another thread and in any order, after their rows are committed. wake() may be called from any thread and makes a waiting
+ * fetch() return soon.
  */
 #ifndef HR_IO_SOURCE_H
 #define HR_IO_SOURCE_H
@@ -21,9 +21,9 @@
 typedef struct hr_lane {
     char *topic; /* Kafka topic; for a file its identity "file:<path>#<fingerprint>", owned by the lane */
     int32_t partition;
-    int64_t begin; /* the first offset there is: where a job without a stored offset starts, by the source's own start setting */
-    int64_t end;   /* one past the last offset of this run; INT64_MAX when the run has no end */
-    int64_t next;  /* set by the coordinator before open(): where to start */
+    int64_t begin;         /* the first offset there is: where a job without a stored offset starts, by the source's own start setting */
+    int64_t end;           /* one past the last offset of this run; INT64_MAX when the run has no end */
+    int64_t next;          /* set by the coordinator before open(): where to start */
     int64_t backlog_bytes; /* what is there to read, for progress; -1 unknown */
 } hr_lane;
 
@@ -34,8 +34,8 @@ typedef struct hr_lanes {
 void hr_lanes_free(hr_lanes *lanes);
 
 typedef struct hr_position {
-    int32_t lane;  /* index in the worker's share */
-    int64_t next;  /* everything before this offset has been handed out (or can never arrive: compacted, control records) */
+    int32_t lane; /* index in the worker's share */
+    int64_t next; /* everything before this offset has been handed out (or can never arrive: compacted, control records) */
 } hr_position;
 
 /* Records in the order of their lanes' offsets; lanes may be interleaved. */

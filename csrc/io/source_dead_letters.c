@@ -1,7 +1,7 @@
 /* csrc/io/source_dead_letters.c: rejected records once more, in the order they were rejected, page by page.
  *
- * Settings: "dsn" of the database that keeps them, "from_job" (whose), and optionally "reason" and "ids". The records carry their own topic,
- * partition and offset; the lane's offset is the dead letter's id.
+ * Settings: "dsn" of the database that keeps them, "from_job" (whose), and optionally "reason" and "ids". The records carry their own
+ * topic, partition and offset; the lane's offset is the dead letter's id.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@
 #define HR_PAGE 5000
 
 static const char HR_SQL_PAGE[] =
-    "SELECT id, topic, partition, \"offset\", coalesce(line, 0), raw, key, (extract(epoch FROM record_timestamp) * 1000000)::bigint, header "
+    "SELECT id, topic, partition, \"offset\", coalesce(line, 0), raw, key, (extract(epoch FROM record_timestamp) * 1000000)::bigint, "
+    "header "
     "FROM headrace.dead_letters WHERE job = $1 AND replayed_at IS NULL AND id >= $2::bigint AND id <= $3::bigint"
     " AND ($4::text IS NULL OR reason = $4) AND ($5::bigint[] IS NULL OR id = ANY ($5::bigint[])) ORDER BY id LIMIT $6::bigint";
 
@@ -21,7 +22,7 @@ struct hr_source {
     hr_pg *pg;
     atomic_bool cancel;
     const char *job, *reason;
-    hr_buffer ids;  /* array literal; empty = all */
+    hr_buffer ids; /* array literal; empty = all */
     int64_t next, end;
     bool done;
     hr_arena texts; /* topics and headers, which must outlive the chunks */

@@ -1,7 +1,7 @@
 /* csrc/io/source_postgres.c: the rows of a query in any PostgreSQL database, as CSV records that name their columns.
  *
- * Settings: "dsn", and "query" or "table"; "columns" of the target (load_config.c puts them there), of which those that the query has are asked
- * for. One lane; its offset is the count of rows, which means something only within the run (a query has no order of its own).
+ * Settings: "dsn", and "query" or "table"; "columns" of the target (load_config.c puts them there), of which those that the query has are
+ * asked for. One lane; its offset is the count of rows, which means something only within the run (a query has no order of its own).
  */
 #include "io/postgres.h"
 #include "io/source.h"
@@ -74,7 +74,8 @@ static bool hr_source_postgres_wanted(const json_t *config, const char *name)
     size_t i;
     json_t *column;
 
-    json_array_foreach(json_object_get(config, "columns"), i, column) {
+    json_array_foreach(json_object_get(config, "columns"), i, column)
+    {
         const char *source = json_string_value(json_object_get(column, "source"));
         if (source != NULL && strcmp(source, name) == 0)
             return true;
@@ -208,8 +209,12 @@ static int hr_source_postgres_fetch(hr_source *source, int32_t timeout_ms, int64
             break;
         while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
             n--;
-        own->records[own->count++] = (hr_record){.data = bytes, .len = (size_t)n, .offset = source->next++, .timestamp = HR_NO_TIMESTAMP,
-                                                 .topic = "query", .header = source->header};
+        own->records[own->count++] = (hr_record){.data = bytes,
+                                                 .len = (size_t)n,
+                                                 .offset = source->next++,
+                                                 .timestamp = HR_NO_TIMESTAMP,
+                                                 .topic = "query",
+                                                 .header = source->header};
     }
     if (rc != HR_OK) {
         hr_source_postgres_release(source, out);

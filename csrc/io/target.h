@@ -9,15 +9,15 @@
 
 /* Immutable; shared by reference count between the decoding and the writing thread. */
 typedef struct hr_target {
-    int32_t refs; /* atomic */
+    int32_t refs;  /* atomic */
     int32_t epoch; /* how many descriptions came before this one in the run */
     hr_arena arena;
     uint32_t oid;
     const char *schema_name, *table_name;
-    const char *display;  /* schema.table, for people */
-    const char *quoted;   /* "schema"."table" */
-    hr_schema *schema;    /* the columns, mapped to their sources */
-    const int32_t *key;   /* the columns of the key (upsert, replace) */
+    const char *display; /* schema.table, for people */
+    const char *quoted;  /* "schema"."table" */
+    hr_schema *schema;   /* the columns, mapped to their sources */
+    const int32_t *key;  /* the columns of the key (upsert, replace) */
     int32_t key_count;
     int32_t partition_column; /* RANGE by this one date or timestamp column, whose leaves we may feed ourselves; -1 otherwise */
     bool partitioned;

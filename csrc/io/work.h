@@ -7,10 +7,10 @@
 
 typedef struct hr_reject {
     const hr_record *record;
-    int64_t line;        /* in the file, from 1; 0 when there is none */
+    int64_t line; /* in the file, from 1; 0 when there is none */
     hr_reason reason;
-    const char *column;  /* NULL when not about one */
-    const char *value;   /* the offending value, cut; NULL when there is none */
+    const char *column; /* NULL when not about one */
+    const char *value;  /* the offending value, cut; NULL when there is none */
     size_t value_len;
     const char *message;
     char sqlstate[6];
@@ -23,21 +23,21 @@ typedef struct hr_tally {
 
 typedef struct hr_work {
     const hr_load_config *config;
-    hr_source *source;         /* whose records these are */
+    hr_source *source; /* whose records these are */
     hr_chunk *chunks;
     int32_t chunk_count, chunk_capacity;
-    int64_t records, bytes;    /* in the chunks */
-    hr_target *target;         /* what the batch was decoded for; retained */
+    int64_t records, bytes; /* in the chunks */
+    hr_target *target;      /* what the batch was decoded for; retained */
     hr_batch *batch;
     const hr_record **row_record; /* the record of each row; NULL once the server has refused the row */
     int64_t row_capacity;
     hr_reject *rejects;
     int64_t reject_count, reject_capacity;
-    hr_arena arena;            /* texts of the rejects */
+    hr_arena arena; /* texts of the rejects */
     int32_t lane_count;
-    int64_t *next;             /* per lane: where it stands after this batch; HR_OFFSET_UNKNOWN when it did not move */
-    hr_tally *tallies;         /* per lane */
-    bool last;                 /* nothing comes after it */
+    int64_t *next;     /* per lane: where it stands after this batch; HR_OFFSET_UNKNOWN when it did not move */
+    hr_tally *tallies; /* per lane */
+    bool last;         /* nothing comes after it */
 } hr_work;
 
 int hr_work_new(const hr_load_config *config, int32_t lane_count, hr_work **out, hr_error *error);

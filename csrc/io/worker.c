@@ -249,7 +249,8 @@ static void *hr_worker_write(void *arg)
     const hr_load_config *config = worker->shared->config;
     hr_writer *writer = NULL;
     hr_error error;
-    int rc = hr_writer_open(config, worker->index, &worker->shared->cancel, worker->target, worker->holds, worker->lane_count, &writer, &error);
+    int rc =
+        hr_writer_open(config, worker->index, &worker->shared->cancel, worker->target, worker->holds, worker->lane_count, &writer, &error);
 
     while (rc == HR_OK) {
         hr_work *work = hr_worker_pop(worker);
@@ -292,8 +293,8 @@ static int hr_worker_thread(pthread_t *thread, void *(*run)(void *), hr_worker *
     return rc == 0 ? HR_OK : hr_error_set(error, HR_ENOMEM, "a thread could not be started: %s", strerror(rc));
 }
 
-int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane *lanes, hr_hold *holds, int32_t lane_count, hr_target *target,
-                    hr_error *error)
+int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane *lanes, hr_hold *holds, int32_t lane_count,
+                    hr_target *target, hr_error *error)
 {
     int rc = HR_OK;
 

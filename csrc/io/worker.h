@@ -13,39 +13,39 @@
 /* What the workers of a load have in common. */
 typedef struct hr_shared {
     const hr_load_config *config;
-    atomic_bool cancel;      /* roll back and stop now */
-    atomic_bool stop;        /* finish what is in hand, then stop */
-    atomic_llong budget;     /* records that may still be fetched (limits.max_records) */
-    int64_t deadline_ms;     /* monotonic; 0 none */
+    atomic_bool cancel;  /* roll back and stop now */
+    atomic_bool stop;    /* finish what is in hand, then stop */
+    atomic_llong budget; /* records that may still be fetched (limits.max_records) */
+    int64_t deadline_ms; /* monotonic; 0 none */
 } hr_shared;
 
 typedef struct hr_worker {
     hr_shared *shared;
     int32_t index;
-    hr_lane *lanes;          /* this worker's share; topics belong to the load */
+    hr_lane *lanes; /* this worker's share; topics belong to the load */
     hr_hold *holds;
     int32_t lane_count;
-    int64_t *from;           /* per lane: where the run began */
-    pthread_mutex_t lock;    /* guards all below */
+    int64_t *from;        /* per lane: where the run began */
+    pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
     hr_work *works[HR_WORKER_WORKS];
     hr_work *free_works[HR_WORKER_WORKS];
     hr_work *queue[HR_WORKER_WORKS];
     int32_t free_count, queue_count;
     bool fetch_done, write_done;
-    hr_target *target;       /* the newest; retained */
-    hr_tally *tallies;       /* per lane: committed (or, with commit=end, written) */
+    hr_target *target; /* the newest; retained */
+    hr_tally *tallies; /* per lane: committed (or, with commit=end, written) */
     int64_t reasons[HR_REASON_COUNT];
-    json_t *relations;       /* object: relation -> rows */
-    hr_error error;          /* the first of either thread; code HR_OK when none */
+    json_t *relations; /* object: relation -> rows */
+    hr_error error;    /* the first of either thread; code HR_OK when none */
     hr_source *source;
     pthread_t fetcher, writer;
     bool fetcher_started, writer_started;
 } hr_worker;
 
 /* Prepare and start. lanes and holds are borrowed; both must outlive the worker. On failure nothing runs. */
-int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane *lanes, hr_hold *holds, int32_t lane_count, hr_target *target,
-                    hr_error *error);
+int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane *lanes, hr_hold *holds, int32_t lane_count,
+                    hr_target *target, hr_error *error);
 /* Wake the threads so that they see cancel or stop. */
 void hr_worker_wake(hr_worker *worker);
 bool hr_worker_done(hr_worker *worker);

@@ -103,7 +103,8 @@ static int hr_writer_begin(hr_writer *writer, const hr_work *work, bool *changed
     rc = hr_pg_exec(writer->pg, (const char *)writer->sql.data, &rows, error);
     if (rc == HR_OK && strcmp(PQgetvalue(rows, 0, 0), target->fingerprint) != 0)
         *changed = true;
-    /* A table dropped and made again under the same name has another oid: the LOCK is on the new one, the fingerprint of the old is empty. */
+    /* A table dropped and made again under the same name has another oid: the LOCK is on the new one, the fingerprint of the old is empty.
+     */
     if (rc == HR_OK && !*changed && target->partition_column >= 0 && strcmp(PQgetvalue(rows, 0, 1), writer->leaves.fingerprint) != 0) {
         snprintf(writer->leaves.fingerprint, sizeof(writer->leaves.fingerprint), "%s", PQgetvalue(rows, 0, 1));
         rc = hr_leaves_read(&writer->leaves, writer->pg, target, error);
@@ -166,7 +167,8 @@ static int hr_writer_fill(hr_writer *writer, hr_work *work, hr_error *error)
     else
         HR_RETURN_NOT_OK(hr_dead_letters_write(writer->pg, writer->config, writer->target->display, work, error));
     hr_apply_relations(writer, work);
-    return hr_ledger_advance(writer->pg, writer->config, writer->holds, work, writer->worker, writer->relations, writer->relation_count, error);
+    return hr_ledger_advance(writer->pg, writer->config, writer->holds, work, writer->worker, writer->relations, writer->relation_count,
+                             error);
 }
 
 /* One attempt at the batch in a transaction of its own. */
@@ -270,7 +272,8 @@ int hr_writer_write(hr_writer *writer, hr_work *work, hr_error *error)
             rc = hr_work_decode_again(work, writer->target, writer->decoder, why);
         fresh = false;
         if (rc == HR_OK)
-            rc = writer->config->commit_at_end ? hr_writer_try_inside(writer, work, &changed, why) : hr_writer_try(writer, work, &changed, why);
+            rc = writer->config->commit_at_end ? hr_writer_try_inside(writer, work, &changed, why)
+                                               : hr_writer_try(writer, work, &changed, why);
         if (rc == HR_OK && changed) {
             HR_RETURN_NOT_OK(hr_writer_follow_change(writer, why));
             continue;
@@ -305,7 +308,8 @@ int hr_writer_finish(hr_writer *writer, hr_error *error)
     HR_RETURN_NOT_OK(hr_writer_reconnect(writer, error));
     HR_RETURN_NOT_OK(hr_ledger_resolve(writer->pg, writer->config, writer->holds, writer->end_next, writer->lane_count, &landed, error));
     if (!landed) {
-        hr_error_set(error, HR_ESERVER, "the connection was lost while committing, and the server has rolled the run back: nothing was loaded");
+        hr_error_set(error, HR_ESERVER,
+                     "the connection was lost while committing, and the server has rolled the run back: nothing was loaded");
         return HR_ESERVER;
     }
     return HR_OK;

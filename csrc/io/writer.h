@@ -20,20 +20,20 @@ typedef struct hr_writer {
     hr_target *target;   /* what the table is now; retained */
     hr_decoder *decoder; /* for decoding again after a change */
     hr_leaves leaves;
-    hr_hold *holds;      /* this worker's lanes; owned by the caller */
+    hr_hold *holds; /* this worker's lanes; owned by the caller */
     int32_t lane_count;
     hr_streams streams;
     hr_dedupe dedupe;
     hr_buffer bytes, sql;
-    int32_t *columns;    /* of the COPY being sent */
-    int64_t *counts;     /* rows per leaf id; [leaf_capacity] is the parent's */
+    int32_t *columns; /* of the COPY being sent */
+    int64_t *counts;  /* rows per leaf id; [leaf_capacity] is the parent's */
     int64_t *window_counts;
     int32_t leaf_capacity;
     hr_relation_count *relations; /* what the last batch put where; texts live until the next batch */
     int32_t relation_count;
-    int32_t stage_epoch; /* of the target the stage table was made for; -1 none */
-    bool open;           /* commit_at_end: the run's transaction is open */
-    bool careful;        /* this batch is sent in windows under savepoints */
+    int32_t stage_epoch;          /* of the target the stage table was made for; -1 none */
+    bool open;                    /* commit_at_end: the run's transaction is open */
+    bool careful;                 /* this batch is sent in windows under savepoints */
     int64_t *end_from, *end_next; /* commit_at_end: offsets before the run, and after what was written */
     int64_t retries;
 } hr_writer;

@@ -146,9 +146,9 @@ def replay(
     """Load dead letters of a job again, after the target or the mapping was mended.
 
     A letter that becomes a row is marked as replayed in the row's transaction, so it is never loaded twice;
-    one that is rejected again stays, with its new reason and one more attempt. The job's own settings (format,
-    mode, map...) are used as its last receipt remembers them; `settings`, those of headrace.load, override
-    them. target: only needed when the letters belong to several.
+    one that is rejected again stays, with its new reason and one more attempt. The job's own settings
+    (format, mode, map...) are used as its last receipt remembers them; `settings`, those of headrace.load,
+    override them. target: only needed when the letters belong to several.
     """
     from headrace import _load, _settings
 
@@ -170,8 +170,8 @@ def replay(
 def _remembered(job: str, target: str, dsn: str | None) -> dict[str, Any]:
     """How the job's last run made rows of records, as keywords of headrace.load."""
     sql = (
-        "SELECT settings FROM headrace.receipts WHERE job = $1 AND target = $2 AND source NOT LIKE 'dead letters of %'"
-        " ORDER BY started_at DESC LIMIT 1"
+        "SELECT settings FROM headrace.receipts WHERE job = $1 AND target = $2"
+        " AND source NOT LIKE 'dead letters of %' ORDER BY started_at DESC LIMIT 1"
     )
     with Connection(dsn or "") as connection:
         found = connection.query(sql, (job, target))
