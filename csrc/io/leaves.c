@@ -50,7 +50,7 @@ static int hr_leaves_bound(const hr_type *type, const char *text, int64_t *out, 
         *out = hr_column_get_int64(&column, 0);
     if (rc == HR_OK && type->kind == HR_DATE) {
         int32_t days = hr_column_get_int32(&column, 0);
-        *out = days == HR_DATE_INFINITY ? INT64_MAX : days == HR_DATE_MINUS_INFINITY ? INT64_MIN : days * HR_MICROS_PER_DAY;
+        *out = hr_micros_of_days(days);
     }
     hr_column_free(&column);
     return rc;
@@ -118,11 +118,10 @@ static bool hr_leaves_value(const hr_batch *batch, int32_t column, int64_t row, 
         return false;
     if (values->type->kind == HR_DATE) {
         int32_t days = hr_column_get_int32(values, row);
-        *micros = days * HR_MICROS_PER_DAY;
-        return days != HR_DATE_INFINITY && days != HR_DATE_MINUS_INFINITY && days < INT64_MAX / HR_MICROS_PER_DAY &&
-               days > INT64_MIN / HR_MICROS_PER_DAY;
+        *micros = hr_micros_of_days(days);
+    } else {
+        *micros = hr_column_get_int64(values, row);
     }
-    *micros = hr_column_get_int64(values, row);
     return *micros != HR_TIMESTAMP_INFINITY && *micros != HR_TIMESTAMP_MINUS_INFINITY;
 }
 
