@@ -180,7 +180,8 @@ static int hr_arrow_open_list(const struct ArrowSchema *schema, const char *name
         return hr_error_nomem(error);
     HR_RETURN_NOT_OK(hr_arrow_field_open(schema->children[0], name, arena, out->item, error));
     if (out->item->type.kind == HR_ARRAY)
-        return hr_error_set(error, HR_EUSAGE, "column \"%s\" holds lists of lists: only one-dimensional lists are read; flatten it or make it JSON text",
+        return hr_error_set(error, HR_EUSAGE,
+                            "column \"%s\" holds lists of lists: only one-dimensional lists are read; flatten it or make it JSON",
                             name);
     snprintf(type_name, sizeof(type_name), "%s[]", out->item->type.name);
     return hr_type_from_name(type_name, arena, &out->type, error);
@@ -222,8 +223,8 @@ static int hr_arrow_open_plain(const struct ArrowSchema *schema, const char *nam
     for (size_t i = 0; i < sizeof(hr_arrow_refused) / sizeof(hr_arrow_refused[0]); i++)
         if (strncmp(format, hr_arrow_refused[i].prefix, strlen(hr_arrow_refused[i].prefix)) == 0)
             return hr_error_set(error, HR_EUSAGE, "column \"%s\" holds Arrow %s", name, hr_arrow_refused[i].what);
-    return hr_error_set(error, HR_EUSAGE, "column \"%s\" has the Arrow format \"%s\", which is not known here: cast it to a common type", name,
-                        format);
+    return hr_error_set(error, HR_EUSAGE, "column \"%s\" has the Arrow format \"%s\", which is not known here: cast it to a common type",
+                        name, format);
 }
 
 int hr_arrow_field_open(const struct ArrowSchema *schema, const char *name, hr_arena *arena, hr_arrow_field *out, hr_error *error)
@@ -233,7 +234,8 @@ int hr_arrow_field_open(const struct ArrowSchema *schema, const char *name, hr_a
     if (schema->dictionary == NULL)
         return HR_OK;
     if (out->code < HR_ARROW_INT8 || out->code > HR_ARROW_UINT64)
-        return hr_error_set(error, HR_EUSAGE, "column \"%s\": an Arrow dictionary's index must be an integer, not \"%s\"", name, schema->format);
+        return hr_error_set(error, HR_EUSAGE, "column \"%s\": an Arrow dictionary's index must be an integer, not \"%s\"", name,
+                            schema->format);
     out->dictionary = hr_arena_alloc(arena, sizeof(*out->dictionary));
     if (out->dictionary == NULL)
         return hr_error_nomem(error);

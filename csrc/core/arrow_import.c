@@ -89,7 +89,8 @@ static int hr_arrow_check_unknown(const struct ArrowSchema *in, const hr_schema 
             wanted = key != NULL && strcmp(key, name) == 0;
         }
         if (!wanted)
-            return hr_error_set(error, HR_EUSAGE, "no column takes the Arrow column \"%s\": drop it, or do not ask for unknown=reject", name);
+            return hr_error_set(error, HR_EUSAGE, "no column takes the Arrow column \"%s\": drop it, or do not ask for unknown=reject",
+                                name);
     }
     return HR_OK;
 }

@@ -425,7 +425,8 @@ static bool hr_arrow_bit(const void *bits, int64_t i)
 }
 
 /* Where in the dictionary element i is. */
-static int hr_arrow_dictionary_index(const hr_arrow_field *field, const struct ArrowArray *array, int64_t i, int64_t *index, hr_error *error)
+static int hr_arrow_dictionary_index(const hr_arrow_field *field, const struct ArrowArray *array, int64_t i, int64_t *index,
+                                     hr_error *error)
 {
     *index = hr_arrow_integer(field->code, array, i);
     if (*index < 0 || *index >= array->dictionary->length)

@@ -57,7 +57,8 @@ static int hr_file_damaged(const hr_file *file, const char *format, const char *
 
 static int hr_file_cut_short(const hr_file *file, const char *format, hr_error *error)
 {
-    return hr_error_set(error, HR_EIO, "%s: the %s data ends too early, after %lld stored bytes: is the file still being written or copied?",
+    return hr_error_set(error, HR_EIO,
+                        "%s: the %s data ends too early, after %lld stored bytes: is the file still being written or copied?",
                         hr_file_name(file), format, (long long)file->consumed);
 }
 

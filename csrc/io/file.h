@@ -53,8 +53,8 @@ int hr_file_lanes(const char *path, const hr_format *format, const hr_decode_opt
 /* The 1-based line of the (decompressed) byte at offset, by counting the line feeds before it. */
 int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const int32_t *cancel, hr_error *error);
 
-/* Append the file's first record to `out`, without byte order mark and line end: the header of a CSV file for those who start in its middle.
- * Nothing for an empty file. HR_EDATA when it is longer than 16 MiB. */
+/* Append the file's first record to `out`, without byte order mark and line end: the header of a CSV file for those who start in its
+ * middle. Nothing for an empty file. HR_EDATA when it is longer than 16 MiB. */
 int hr_file_head(const char *path, const hr_format *format, const hr_decode_options *options, hr_buffer *out, hr_error *error);
 
 #endif

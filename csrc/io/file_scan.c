@@ -205,7 +205,8 @@ int hr_file_head(const char *path, const hr_format *format, const hr_decode_opti
         if (length > 0 || scan.n == 0)
             break;
         if (bytes.size > HR_SCAN_HEAD_LIMIT) {
-            rc = hr_error_data(error, HR_REASON_RANGE, NULL, 0, "%s: the first record has no end within %zu bytes: is this the right format?",
+            rc = hr_error_data(error, HR_REASON_RANGE, NULL, 0,
+                               "%s: the first record has no end within %zu bytes: is this the right format?",
                                path, bytes.size);
             break;
         }

@@ -257,7 +257,8 @@ static int hr_framer_refuse(const hr_framer *framer, hr_frames *out, hr_error *e
     out->line = framer->large_line;
     out->finished = framer->ended && framer->pos == framer->len;
     return hr_error_data(error, HR_REASON_RANGE, framer->large, framer->large_len,
-                         "%s: the record at byte %lld is longer than %zu bytes (a quote that never closes, or the wrong format?)", framer->path,
+                         "%s: the record at byte %lld is longer than %zu bytes (a quote that never closes, or the wrong format?)",
+                             framer->path,
                          (long long)framer->large_offset, framer->options.record_limit);
 }
 

@@ -34,11 +34,12 @@ typedef struct hr_frames {
 /* Open the file at begin. Plain regular files are sought; others are read and thrown away up to it, inside hr_framer_next. */
 int hr_framer_open(const char *path, const hr_framer_options *options, hr_framer **out, hr_error *error);
 /* Hand out at most max_records records (> 0). HR_OK with count 0 when the range is at its end, or when a pipe brought no whole record
- * within timeout_ms (-1: wait for ever) or hr_framer_wake was called. A byte order mark at the file's start is not part of the first record.
+ * within timeout_ms (-1: wait for ever) or hr_framer_wake was called. A byte order mark at the file's start is no part of the first
+ * record.
  *
  * HR_EDATA: the record that starts where the frames before ended is longer than record_limit; it has been passed over up to the next
- * line break (out->next is behind it). error->value has its beginning until the next call, out->line its line. HR_EIO as hr_file_read, and fatal when the file ends before `end` or `begin`. HR_ENOMEM: nothing is lost,
- * call again. */
+ * line break (out->next is behind it). error->value has its beginning until the next call, out->line its line.
+ * HR_EIO as hr_file_read, and fatal when the file ends before `end` or `begin`. HR_ENOMEM: nothing is lost, call again. */
 int hr_framer_next(hr_framer *framer, int timeout_ms, int64_t max_records, hr_frames *out, hr_error *error);
 /* Give back what hr_framer_next handed out. */
 void hr_frames_release(hr_frames *frames);

@@ -109,7 +109,8 @@ static hr_buffer make_text(size_t size)
 
 static void test_plain(void)
 {
-    static const char *const starts[] = {"", "{", "\x1f", "\x1f\x8b", "\x28\xb5\x2f", "P", "PK", "hello", "\x50\x2a\x4d", "\x04\x22", "\xfd\x37zX"};
+    static const char *const starts[] = {"", "{", "\x1f", "\x1f\x8b", "\x28\xb5\x2f", "P", "PK", "hello", "\x50\x2a\x4d", "\x04\x22",
+                                         "\xfd\x37zX"};
     hr_buffer out = {0};
     hr_error error;
 
@@ -505,7 +506,8 @@ int main(void)
     test_lanes();
     test_lines_and_head();
     test_faults();
-    static const char *const left[] = {"plain", "refused", "compressed", "truncated", "damaged", "padded", "skippable", "window", "empty", "print",
+    static const char *const left[] = {"plain", "refused", "compressed", "truncated", "damaged", "padded", "skippable", "window", "empty",
+                                       "print",
                                        "print2", "print3", "print4", "lanes", "lanes.gz", "lines", "lines.gz", "one", "endless", "gzip"};
     for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
         unlink(path_of(left[i]));

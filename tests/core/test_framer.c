@@ -100,7 +100,8 @@ static void check_run(const char *path, const hr_framer_options *options, int64_
     hr_framer_close(framer);
 }
 
-static const char json_text[] = "\xef\xbb\xbf{\"a\": 1}\n{\"a\": 22}\r\n\n\r\n{\"a\": \"long enough to need a larger block\"}\n \n{\"last\": 1}";
+static const char json_text[] = "\xef\xbb\xbf{\"a\": 1}\n{\"a\": 22}\r\n\n\r\n"
+                                "{\"a\": \"long enough to need a larger block\"}\n \n{\"last\": 1}";
 static const char csv_text[] = "a,b\r\n1,\"two\nlines\"\r\n\n2,\"x\"\"\n\"\"y\"\n3,bare\rend\n\"\",\n4,\"open\nend\n";
 
 /* Every block size, every limit of records, plain and gzip, from every record on. */
@@ -232,7 +233,8 @@ static void test_lifetime(void)
 /* Too long a record is told once, with its beginning; the next one is found again. */
 static void test_oversized(void)
 {
-    static const char text[] = "ok 1\n0123456789012345678901234567890123456789\nok 2\n\"quote\nthat never closes, and on it goes\nfor ever\nok 3\n";
+    static const char text[] = "ok 1\n0123456789012345678901234567890123456789\nok 2\n"
+                               "\"quote\nthat never closes, and on it goes\nfor ever\nok 3\n";
     hr_framer_options options = {.end = INT64_MAX, .record_limit = 30};
     hr_error error;
 
@@ -298,7 +300,8 @@ static void test_oversized_pipe(void)
     CHECK(write(ends[1], "j\nnext\n", 7) == 7);
     CHECK(hr_framer_next(framer, -1, 10, &frames, &error) == HR_EDATA && frames.next == 21 && frames.line == 1 && !frames.finished);
     CHECK(error.value_len >= 10 && memcmp(error.value, "0123456789", 10) == 0);
-    CHECK(hr_framer_next(framer, -1, 10, &frames, &error) == HR_OK && frames.count == 1 && frames.records[0].line == 2 && frames.next == 26);
+    CHECK(hr_framer_next(framer, -1, 10, &frames, &error) == HR_OK && frames.count == 1 && frames.records[0].line == 2 &&
+          frames.next == 26);
     hr_frames_release(&frames);
     CHECK(write(ends[1], "0123456789abcdef", 16) == 16);
     close(ends[1]);
