@@ -293,8 +293,8 @@ static void test_documents(void)
 
 static size_t damage(char *text, size_t n, size_t room)
 {
-    static const char *const pieces[] = {"\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", ".", "e", "1e9", "null", "true", "\n", " ", "a",
-                                         "\\u00", "\\ud800", "\\ud83d\\ude00", "\\u0000", "\x01", "\x7f", "\x80", "\xc3",
+    static const char *const pieces[] = {"\"", "\\", "{", "}", "[", "]", ",", ":", "0", "-", ".", "e", "1e9", "null", "true", "\n", " ",
+                                         "a", "\\u00", "\\ud800", "\\ud83d\\ude00", "\\u0000", "\x01", "\x7f", "\x80", "\xc3",
                                          "\xed\xa0\x80", "\xf4\x90\x80\x80"};
     size_t at = n > 0 ? random_below((unsigned)n) : 0, length;
     const char *piece;
