@@ -55,8 +55,10 @@ static const hr_kafka_setting reader_forced[] = {
 };
 
 static const hr_kafka_setting writer_forced[] = {
-    {"enable.idempotence", "true"}, {"acks", "all"},  {"delivery.report.only.error", "false"}, {"log.queue", "false"},
-    {"allow.auto.create.topics", "false"}, {NULL, NULL},
+    {"enable.idempotence", "true"}, {"acks", "all"},
+    {"delivery.report.only.error", "true"}, /* what arrived is what was sent less what failed: a callback less per message */
+    {"log.queue", "false"},         {"allow.auto.create.topics", "false"},
+    {NULL, NULL},
 };
 
 /* Settings that are ours: any value but `only` (NULL: every value) is refused. */
@@ -84,6 +86,7 @@ static const hr_kafka_reserved writer_reserved[] = {
     {"acks", "all", "-1", "a message counts as written only when every replica in sync has it"},
     {"request.required.acks", "all", "-1", "a message counts as written only when every replica in sync has it"},
     {"transactional.id", NULL, NULL, "Kafka transactions are not used"},
+    {"delivery.report.only.error", "true", NULL, "failed messages are counted"},
     {"allow.auto.create.topics", "false", NULL, "a mistyped topic must be an error"},
     {NULL, NULL, NULL, NULL},
 };

@@ -47,7 +47,7 @@ typedef struct hr_kafka_setting {
 } hr_kafka_setting;
 
 /* Make a client. `config` may be NULL (then bootstrap.servers is missing, which is said). `forced` (may be NULL) are `forced_count`
- * settings applied last, over the user's. `delivery` is called for each message a writer delivered or gave up, may be NULL.
+ * settings applied last, over the user's. `delivery` is called for each message that a writer had to give up, may be NULL.
  * HR_EUSAGE names the setting and says what librdkafka says. Nothing has been connected when this returns. */
 int hr_kafka_client_open(const json_t *config, hr_kafka_role role, const hr_kafka_setting *forced, int forced_count,
                          void (*delivery)(rd_kafka_t *, const rd_kafka_message_t *, void *), hr_kafka_client **out, hr_error *error);

@@ -1,0 +1,372 @@
+/* csrc/io/generate.c: a data set's records to where they are wanted. */
+#include "io/generate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "core/generate.h"
+#include "io/kafka_admin.h"
+#include "io/kafka_producer.h"
+
+#define HR_GENERATE_BLOCK ((size_t)256 * 1024) /* bytes written at once */
+#define HR_GENERATE_LOOK 1024                  /* records between two looks at cancel, clock and progress */
+#define HR_GENERATE_PROGRESS_MS 200
+#define HR_GENERATE_NAP_MS 20
+
+typedef struct generate {
+    json_t *config;
+    const json_t *to;
+    hr_generator generator;
+    int64_t first, count, bytes;
+    double rate; /* 0: no limit */
+    hr_generate_progress progress;
+    void *arg;
+    const atomic_bool *cancel;
+    int64_t started_ms, next_progress_ms;
+    hr_buffer buffer;
+    /* one of these is open */
+    hr_kafka_producer *producer;
+    gzFile packed;
+    int fd;
+    char *path, *part; /* the file, and its name while it is written */
+} generate;
+
+/* ---- settings ---- */
+
+/* A whole number; `fallback` when missing or null. */
+static int hr_generate_number(const json_t *object, const char *name, int64_t fallback, int64_t low, int64_t high, int64_t *out,
+                              hr_error *error)
+{
+    const json_t *value = json_object_get(object, name);
+
+    *out = fallback;
+    if (value == NULL || json_is_null(value))
+        return HR_OK;
+    if (!json_is_integer(value) || json_integer_value(value) < low || json_integer_value(value) > high)
+        return hr_error_set(error, HR_EUSAGE, "generate: \"%s\" must be a whole number from %lld to %lld", name, (long long)low,
+                            (long long)high);
+    *out = json_integer_value(value);
+    return HR_OK;
+}
+
+/* The data set's own settings. `until` is now unless told: fresh data is what people expect. */
+static int hr_generate_settings(generate *g, hr_error *error)
+{
+    const json_t *settings = json_object_get(g->config, "settings");
+    const hr_generator_setting *known = g->generator.ops->settings;
+    const char *name;
+    json_t *value;
+
+    for (size_t i = 0; known[i].name != NULL; i++)
+        if (strcmp(known[i].name, "until") == 0)
+            HR_RETURN_NOT_OK(hr_generator_set(&g->generator, "until", (int64_t)time(NULL), error));
+    if (settings != NULL && !json_is_null(settings) && !json_is_object(settings))
+        return hr_error_set(error, HR_EUSAGE, "generate: \"settings\" must be an object of whole numbers");
+    json_object_foreach((json_t *)settings, name, value)
+    {
+        if (json_is_null(value))
+            continue;
+        if (!json_is_integer(value))
+            return hr_error_set(error, HR_EUSAGE, "generate: setting \"%s\" must be a whole number", name);
+        HR_RETURN_NOT_OK(hr_generator_set(&g->generator, name, json_integer_value(value), error));
+    }
+    return hr_generator_check(&g->generator, error);
+}
+
+static int hr_generate_parse(generate *g, const char *text, hr_error *error)
+{
+    const char *name, *format;
+    const json_t *rate;
+    json_error_t where;
+
+    g->config = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(g->config))
+        return hr_error_set(error, HR_EUSAGE, "generate: the settings are not a JSON object: %s", where.text);
+    name = json_string_value(json_object_get(g->config, "data"));
+    if (name == NULL)
+        return hr_error_set(error, HR_EUSAGE, "generate: \"data\" must name a data set, such as purchases");
+    format = json_string_value(json_object_get(g->config, "format"));
+    if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "csv") != 0)
+        return hr_error_set(error, HR_EUSAGE, "generate: \"format\" is \"%s\"; it must be json or csv", format);
+    HR_RETURN_NOT_OK(hr_generator_init(&g->generator, name, format != NULL && format[0] == 'c' ? HR_GENERATE_CSV : HR_GENERATE_JSON, error));
+    HR_RETURN_NOT_OK(hr_generate_settings(g, error));
+    HR_RETURN_NOT_OK(hr_generate_number(g->config, "first", 0, 0, INT64_MAX / 2, &g->first, error));
+    HR_RETURN_NOT_OK(hr_generate_number(g->config, "count", -1, 0, INT64_MAX / 2, &g->count, error));
+    if (g->count < 0)
+        return hr_error_set(error, HR_EUSAGE, "generate: \"count\" is missing: say how many records to make");
+    rate = json_object_get(g->config, "rate");
+    g->rate = json_number_value(rate);
+    if (rate != NULL && !json_is_null(rate) && !(json_is_number(rate) && g->rate > 0))
+        return hr_error_set(error, HR_EUSAGE, "generate: \"rate\" must be records a second, above 0");
+    g->to = json_object_get(g->config, "to");
+    return HR_OK;
+}
+
+/* ---- where it goes ---- */
+
+static int hr_generate_open_kafka(generate *g, hr_error *error)
+{
+    const json_t *config = json_object_get(g->to, "config");
+    const char *topic = json_string_value(json_object_get(g->to, "topic"));
+    int64_t partitions, replication;
+
+    if (topic == NULL)
+        return hr_error_set(error, HR_EUSAGE, "generate: \"topic\" is missing: name the Kafka topic");
+    HR_RETURN_NOT_OK(hr_generate_number(g->to, "partitions", 0, 1, 100000, &partitions, error));
+    HR_RETURN_NOT_OK(hr_generate_number(g->to, "replication", -1, -1, 1000, &replication, error));
+    if (partitions > 0) {
+        hr_kafka_client *client;
+        hr_kafka_topic found;
+        bool made;
+        int rc;
+
+        HR_RETURN_NOT_OK(hr_kafka_client_open(config, HR_KAFKA_READER, NULL, 0, NULL, &client, error));
+        rc = hr_kafka_topic_find(client, topic, HR_KAFKA_TIMEOUT_MS, &found, error);
+        hr_kafka_topic_free(&found);
+        if (rc == HR_EUSAGE) /* there is none; one that is there is taken as it is */
+            rc = hr_kafka_topic_create(client, topic, (int32_t)partitions, (int32_t)replication, json_object_get(g->to, "topic_config"),
+                                       HR_KAFKA_TIMEOUT_MS, &made, error);
+        hr_kafka_client_close(client);
+        HR_RETURN_NOT_OK(rc);
+    }
+    return hr_kafka_producer_open(config, topic, g->cancel, &g->producer, error);
+}
+
+static int hr_generate_open_file(generate *g, hr_error *error)
+{
+    const char *path = json_string_value(json_object_get(g->to, "path"));
+    size_t n;
+
+    if (path == NULL || path[0] == '\0')
+        return hr_error_set(error, HR_EUSAGE, "generate: \"path\" is missing: name the file to write");
+    n = strlen(path);
+    g->path = hr_malloc(n + 1);
+    g->part = hr_malloc(n + sizeof(".part"));
+    if (g->path == NULL || g->part == NULL)
+        return hr_error_nomem(error);
+    memcpy(g->path, path, n + 1);
+    memcpy(g->part, path, n);
+    memcpy(g->part + n, ".part", sizeof(".part"));
+    g->fd = open(g->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (g->fd < 0)
+        return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+    if (n > 3 && strcmp(path + n - 3, ".gz") == 0) {
+        g->packed = gzdopen(g->fd, "wb1");
+        if (g->packed == NULL)
+            return hr_error_nomem(error);
+        g->fd = -1; /* the gzip stream's now */
+    }
+    return HR_OK;
+}
+
+/* Write what the buffer holds. */
+static int hr_generate_write(generate *g, hr_error *error)
+{
+    const char *name = g->part != NULL ? g->part : "the standard output";
+    size_t done = 0;
+
+    while (done < g->buffer.size) {
+        ssize_t n;
+
+        if (g->packed != NULL)
+            n = gzwrite(g->packed, g->buffer.data + done, (unsigned)(g->buffer.size - done));
+        else
+            n = write(g->fd, g->buffer.data + done, g->buffer.size - done);
+        if (n < 0 && errno == EINTR && g->packed == NULL)
+            continue;
+        if (n <= 0)
+            return hr_error_set(error, HR_EIO, "%s cannot be written: %s", name, strerror(errno));
+        done += (size_t)n;
+    }
+    g->buffer.size = 0;
+    return HR_OK;
+}
+
+static int hr_generate_open(generate *g, hr_error *error)
+{
+    const char *kind = json_string_value(json_object_get(g->to, "kind"));
+
+    g->fd = -1;
+    if (kind != NULL && strcmp(kind, "kafka") == 0)
+        return hr_generate_open_kafka(g, error);
+    if (kind != NULL && strcmp(kind, "file") == 0)
+        HR_RETURN_NOT_OK(hr_generate_open_file(g, error));
+    else if (kind != NULL && strcmp(kind, "stdout") == 0)
+        g->fd = STDOUT_FILENO;
+    else
+        return hr_error_set(error, HR_EUSAGE, "generate: \"to\" must have the kind kafka, file or stdout");
+    if (g->generator.format == HR_GENERATE_CSV) {
+        HR_RETURN_NOT_OK(hr_buffer_append(&g->buffer, g->generator.ops->csv_header, strlen(g->generator.ops->csv_header), error));
+        return hr_buffer_append(&g->buffer, "\n", 1, error);
+    }
+    return HR_OK;
+}
+
+/* The last bytes, and the file under its name. */
+static int hr_generate_finish(generate *g, hr_error *error)
+{
+    if (g->producer != NULL)
+        return hr_kafka_producer_flush(g->producer, 0, error);
+    HR_RETURN_NOT_OK(hr_generate_write(g, error));
+    if (g->packed != NULL) {
+        int rc = gzclose(g->packed);
+        g->packed = NULL;
+        if (rc != Z_OK)
+            return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, rc == Z_ERRNO ? strerror(errno) : "out of memory");
+    } else if (g->part != NULL) {
+        int rc = close(g->fd);
+        g->fd = -1;
+        if (rc != 0)
+            return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+    }
+    if (g->part != NULL && rename(g->part, g->path) != 0)
+        return hr_error_set(error, HR_EIO, "%s cannot be renamed to %s: %s", g->part, g->path, strerror(errno));
+    return HR_OK;
+}
+
+/* Free all; a file that is not complete goes. */
+static void hr_generate_close(generate *g, bool complete)
+{
+    hr_kafka_producer_close(g->producer);
+    if (g->packed != NULL)
+        gzclose(g->packed);
+    if (g->part != NULL && g->fd >= 0)
+        close(g->fd);
+    if (g->part != NULL && !complete)
+        unlink(g->part);
+    hr_buffer_free(&g->buffer);
+    hr_free(g->path);
+    hr_free(g->part);
+    json_decref(g->config);
+}
+
+/* ---- the run ---- */
+
+static bool hr_generate_cancelled(const generate *g)
+{
+    return g->cancel != NULL && atomic_load_explicit(g->cancel, memory_order_relaxed);
+}
+
+/* Between records: cancel, progress, and the nap that keeps the rate. */
+static int hr_generate_look(generate *g, int64_t done, hr_error *error)
+{
+    for (;;) {
+        int64_t now = hr_kafka_now_ms();
+        struct timespec nap = {.tv_nsec = HR_GENERATE_NAP_MS * 1000000L};
+
+        if (hr_generate_cancelled(g))
+            return hr_error_set(error, HR_ECANCELLED, "stopped by the caller after %lld records", (long long)done);
+        if (g->progress != NULL && now >= g->next_progress_ms) {
+            g->next_progress_ms = now + HR_GENERATE_PROGRESS_MS;
+            g->progress(g->arg, done, g->count);
+        }
+        if (g->rate <= 0 || (double)done <= (double)(now - g->started_ms) / 1000 * g->rate)
+            return HR_OK;
+        nanosleep(&nap, NULL);
+    }
+}
+
+/* Records between two looks: fewer when a rate is to be kept evenly. */
+static int64_t hr_generate_stride(const generate *g)
+{
+    double stride = g->rate > 0 ? g->rate * HR_GENERATE_NAP_MS / 1000 : HR_GENERATE_LOOK;
+
+    return stride < 1 ? 1 : stride > HR_GENERATE_LOOK ? HR_GENERATE_LOOK : (int64_t)stride;
+}
+
+static int hr_generate_records(generate *g, hr_error *error)
+{
+    int64_t stride = hr_generate_stride(g);
+    hr_generated about;
+
+    for (int64_t i = 0; i < g->count; i++) {
+        size_t before;
+
+        if (i % stride == 0)
+            HR_RETURN_NOT_OK(hr_generate_look(g, i, error));
+        if (g->producer != NULL)
+            g->buffer.size = 0;
+        before = g->buffer.size;
+        HR_RETURN_NOT_OK(hr_generator_record(&g->generator, g->first + i, &g->buffer, &about, error));
+        g->bytes += (int64_t)(g->buffer.size - before);
+        if (g->producer != NULL) {
+            hr_kafka_message message = {.key = about.key, .key_len = about.key_len, .value = g->buffer.data, .len = g->buffer.size};
+            HR_RETURN_NOT_OK(hr_kafka_producer_send(g->producer, &message, error));
+        } else {
+            HR_RETURN_NOT_OK(hr_buffer_append(&g->buffer, "\n", 1, error));
+            if (g->buffer.size >= HR_GENERATE_BLOCK || g->rate > 0)
+                HR_RETURN_NOT_OK(hr_generate_write(g, error));
+        }
+    }
+    return HR_OK;
+}
+
+/* The truth about what was made. NULL when memory runs out. */
+static char *hr_generate_result(const generate *g)
+{
+    const hr_generator_ops *ops = g->generator.ops;
+    json_t *settings = json_object(), *kinds = json_object(), *reasons = json_object(), *result = NULL;
+    int64_t by_reason[HR_REASON_COUNT] = {0}, rejected = 0;
+    char *text = NULL;
+    bool failed = settings == NULL || kinds == NULL || reasons == NULL;
+
+    for (size_t i = 0; ops->settings[i].name != NULL; i++)
+        failed |= json_object_set_new(settings, ops->settings[i].name, json_integer(g->generator.settings[i])) != 0;
+    for (size_t i = 0; ops->kinds[i].name != NULL; i++) {
+        failed |= json_object_set_new(kinds, ops->kinds[i].name, json_integer(g->generator.counts[i])) != 0;
+        by_reason[ops->kinds[i].reason] += g->generator.counts[i];
+    }
+    for (int r = HR_REASON_NONE + 1; r < HR_REASON_COUNT; r++) {
+        rejected += by_reason[r];
+        if (by_reason[r] > 0)
+            failed |= json_object_set_new(reasons, hr_reason_name((hr_reason)r), json_integer(by_reason[r])) != 0;
+    }
+    if (!failed)
+        result = json_pack("{s:s, s:I, s:I, s:I, s:f, s:O, s:O, s:{s:I, s:I, s:O}}", "data", ops->name, "first", (json_int_t)g->first, "records",
+                           (json_int_t)g->count, "bytes", (json_int_t)g->bytes, "seconds", (double)(hr_kafka_now_ms() - g->started_ms) / 1000,
+                           "settings", settings, "kinds", kinds, "expected", "loaded", (json_int_t)by_reason[HR_REASON_NONE], "rejected",
+                           (json_int_t)rejected, "reasons", reasons);
+    if (result != NULL)
+        text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    json_decref(result);
+    json_decref(settings);
+    json_decref(kinds);
+    json_decref(reasons);
+    return text;
+}
+
+int hr_generate(const char *config_json, hr_generate_progress progress, void *arg, const atomic_bool *cancel, char **result, hr_error *error)
+{
+    generate g;
+    int rc;
+
+    *result = NULL;
+    memset(&g, 0, sizeof(g));
+    g.fd = -1;
+    g.progress = progress;
+    g.arg = arg;
+    g.cancel = cancel;
+    g.started_ms = hr_kafka_now_ms();
+    rc = hr_generate_parse(&g, config_json, error);
+    if (rc == HR_OK)
+        rc = hr_generate_open(&g, error);
+    if (rc == HR_OK)
+        rc = hr_generate_records(&g, error);
+    if (rc == HR_OK)
+        rc = hr_generate_finish(&g, error);
+    if (rc == HR_OK && progress != NULL)
+        progress(arg, g.count, g.count);
+    if (rc == HR_OK) {
+        *result = hr_generate_result(&g);
+        if (*result == NULL)
+            rc = hr_error_nomem(error);
+    }
+    hr_generate_close(&g, rc == HR_OK);
+    return rc;
+}
