@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import smtplib
@@ -34,7 +35,9 @@ def listening(*processes: Process | None) -> set[str]:
         family = [psutil.Process(process.pid)]
         family += family[0].children(recursive=True)
         for member in family:
-            found |= {c.laddr.ip for c in member.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+            with contextlib.suppress(psutil.NoSuchProcess):  # workers come and go
+                connections = member.net_connections("inet")
+                found |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
     return found
 
 
