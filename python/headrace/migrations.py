@@ -117,9 +117,10 @@ def _apply_all(connection: Connection, wanted: list[Migration]) -> list[Migratio
         connection.script("BEGIN")
         try:
             connection.query("SELECT pg_advisory_xact_lock($1)", [LOCK])
-            connection.script(
-                f"SET LOCAL client_min_messages = warning; CREATE SCHEMA IF NOT EXISTS headrace; {_TABLE}"
-            )
+            # IF NOT EXISTS would want the right to make schemas even where there is nothing to make
+            if not connection.query("SELECT 1 FROM pg_namespace WHERE nspname = 'headrace'"):
+                connection.script("CREATE SCHEMA headrace")
+            connection.script(_TABLE)
             # Asked under the lock: another worker may have been quicker.
             if not connection.query(
                 "SELECT 1 FROM headrace.migrations WHERE version = $1", [migration.version]

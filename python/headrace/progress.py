@@ -126,6 +126,8 @@ def _shower(progress: Any, label: str) -> tuple[Callable[[Progress], Any], Calla
             return line, line.close
         bar = tqdm(desc=label.strip(": ") or None, unit=" records", unit_scale=True)
         return Bar(bar), bar.close
+    if isinstance(progress, Line):
+        return progress, progress.close
     if hasattr(progress, "refresh") and hasattr(progress, "total"):
         return Bar(progress), _nothing
     if callable(progress):

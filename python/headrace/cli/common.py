@@ -13,6 +13,7 @@ from typing import Any
 from headrace import dsn as dsns
 from headrace.display import printable, text_table
 from headrace.errors import HeadraceError, UsageError
+from headrace.progress import Line
 from headrace.receipt import Receipt
 
 EXIT_REJECTS = 1
@@ -182,6 +183,8 @@ def report(arguments: argparse.Namespace, error: HeadraceError) -> None:
     print_json({"error": details, "receipt": receipt})
 
 
-def want_progress(arguments: argparse.Namespace) -> bool:
-    """A bar is for a terminal, and not for who asked for quiet."""
-    return sys.stderr.isatty() and not getattr(arguments, "quiet", False)
+def progress(arguments: argparse.Namespace, label: str) -> Line | None:
+    """A line for a terminal, and not for who asked for quiet."""
+    if getattr(arguments, "quiet", False) or not sys.stderr.isatty():
+        return None
+    return Line(sys.stderr, f"{label}: ")

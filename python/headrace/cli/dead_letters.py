@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--all", action="store_true", help="those that were replayed as well")
     show = actions.add_parser("show", help="show one, with its bytes")
     show.add_argument("id", type=int, metavar="ID")
-    replay = actions.add_parser("replay", help="load them again; give the options that the job's load had")
+    replay = actions.add_parser("replay", help="load them again, with the settings of the job's last run")
     replay.add_argument("job", metavar="JOB")
     replay.add_argument("--target", help="needed when they belong to several tables")
     replay.add_argument("--reason", help="only those rejected for this reason")
@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     replay.add_argument("--limit", type=common.number, metavar="N", help="at most so many, oldest first")
     replay.add_argument("--strict", action="store_true", help="exit with 1 when records were rejected again")
     load_options.add_options(replay, with_source=False)
+    replay.set_defaults(**dict.fromkeys(["mode", "unknown", "tombstones", "partition", "zone"]))
     for action in (listing, show, replay):
         common.add_database(action)
         common.add_json(action)
@@ -87,7 +88,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         ids=load_options.parse_partitions(arguments.ids),
         limit=arguments.limit,
         dsn=arguments.dsn,
-        progress=common.want_progress(arguments),
+        progress=common.progress(arguments, arguments.job),
         **load_options.settings(arguments, with_source=False),
     )
     return common.finish(arguments, receipt)

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         load_options.source(arguments),
         arguments.target,
         dsn=arguments.dsn,
-        progress=common.want_progress(arguments),
+        progress=common.progress(arguments, arguments.job or arguments.target),
         **load_options.settings(arguments),
     )
     return common.finish(arguments, receipt)

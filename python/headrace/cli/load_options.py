@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import Any
 
 from headrace.cli import common
@@ -72,7 +73,9 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
     work.add_argument("--workers", type=common.number, metavar="N", help="threads with a connection each")
     work.add_argument("--batch-records", type=common.number, metavar="N", help="records a transaction")
     work.add_argument(
-        "--commit", choices=["batch", "end"], default="batch", help="end: the whole run in one transaction"
+        "--commit",
+        choices=["batch", "end"],
+        help="end: the whole run or nothing, in one transaction (default for - and postgresql://)",
     )
     work.add_argument(
         "--max-records", type=common.number, metavar="N", help="stop after so many records (500k, 2M)"
@@ -87,10 +90,11 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
     source.add_argument("--partitions", metavar="N,...", help="only these partitions of the topic")
     source.add_argument(
         "--start",
-        choices=["earliest", "latest"],
-        default="earliest",
-        help="for partitions without a stored offset",
+        type=start,
+        metavar="PLACE",
+        help="for partitions without a stored offset: earliest (default), latest, or a time with its zone",
     )
+    source.add_argument("--group", help="a consumer group that is told how far the job is, for lag monitors")
     source.add_argument(
         "--lost-offsets",
         choices=["fail", "earliest"],
@@ -102,6 +106,18 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         "--again", action="store_true", help="load files although this job has loaded them before"
     )
     common.add_kafka(parser)
+
+
+def start(text: str) -> str | datetime:
+    """earliest, latest or a time."""
+    if text in ("earliest", "latest"):
+        return text
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not earliest, latest or a time like 2026-11-16T00:00:00+00:00"
+        ) from None
 
 
 def parse_map(pairs: list[str]) -> dict[str, Any] | None:
@@ -135,7 +151,7 @@ def settings(arguments: argparse.Namespace, with_source: bool = True) -> dict[st
         "tombstones": arguments.tombstones,
         "partition": arguments.partition,
         "zone": arguments.zone,
-        "create_partitions": not arguments.no_create_partitions,
+        "create_partitions": False if arguments.no_create_partitions else None,
         "workers": arguments.workers,
         "batch_records": arguments.batch_records,
         "commit": arguments.commit,
@@ -147,12 +163,14 @@ def settings(arguments: argparse.Namespace, with_source: bool = True) -> dict[st
             "job": arguments.job,
             "partitions": parse_partitions(arguments.partitions),
             "start": arguments.start,
+            "group": arguments.group,
             "lost_offsets": arguments.lost_offsets,
             "until": "forever" if arguments.follow else "end",
             "identity": not arguments.again,
             "kafka": common.kafka_settings(arguments),
         }
-    return chosen
+    # what was not said is left to the library, or to what the job's last run did
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def parse_partitions(text: str | None) -> list[int] | None:
