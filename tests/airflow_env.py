@@ -20,6 +20,19 @@ from stack.paths import ROOT
 HOME = Path(tempfile.mkdtemp(prefix="headrace-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
+DAGS = HOME / "dags"
+"""The DAGs of the checkout and those of tests/real/dags."""
+
+
+def link_dags(folder: Path) -> None:
+    """Make a folder with links to all DAG files."""
+    folder.mkdir()
+    for path in [*(ROOT / "dags").glob("*.py"), *(ROOT / "tests/real/dags").glob("*.py")]:
+        (folder / path.name).symlink_to(path)
+
+
+link_dags(DAGS)
+
 if "airflow" in sys.modules:
     raise ImportError(
         "import tests.airflow_env before anything of airflow, so that it gets its own AIRFLOW_HOME"
@@ -30,7 +43,7 @@ for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
 os.environ.update(
     {
         "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__FERNET_KEY": "",

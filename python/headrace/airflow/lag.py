@@ -16,7 +16,7 @@ def measure(job: str, topic: str, dsn: str, kafka: Mapping[str, str]) -> Lag:
     """
     import headrace
 
-    return headrace.lag(topic, job, kafka=kafka, dsn=dsn)
+    return headrace.lag(job=job, source=f"kafka://{topic}", kafka=kafka, dsn=dsn)
 
 
 def as_event(lag: Lag) -> dict[str, Any]:
