@@ -29,10 +29,10 @@ status: $(STAMPS)/venv ## show what runs where
 	@$(PYTHON) -m stack status || true
 
 test: build $(STAMPS)/packages-tests ## run all tests, up to 30 minutes
-	@if [ -x tests/run ]; then tests/run; else $(PYTHON) -m pytest tests; fi
+	@tests/run
 
 test-quick: build ## run the tests that need no server, under a minute
-	@if [ -x tests/run ]; then tests/run quick; else $(PYTHON) -m pytest tests/python; fi
+	@tests/run quick
 
 bench: build ## measure against the peers, some minutes
 	@$(PYTHON) -m bench
