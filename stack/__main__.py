@@ -15,6 +15,7 @@ import logging
 import shlex
 import sys
 
+from stack import postgres
 from stack.services import PARTS, Stack
 
 
@@ -49,6 +50,7 @@ def run(stack: Stack, verb: str, parts: list[str] | tuple[str, ...]) -> int:
         stack.down()
     elif verb == "wipe":
         stack.wipe()
+        postgres.remove_copy()
     elif verb == "env":
         for key, value in sorted(stack.env().items()):
             print(f"export {key}={shlex.quote(value)}")

@@ -136,6 +136,16 @@ def _make_root_folder(room: Path) -> None:
                 ) from None
 
 
+def remove_copy() -> None:
+    """Remove root's copy of the programs, unless a server of any checkout still has its data there."""
+    room = root_folder()
+    if account() is None or not room.exists():
+        return
+    _sweep(room / "data")
+    if not any((room / "data").iterdir()):
+        shutil.rmtree(room)
+
+
 def _sweep(data: Path) -> None:
     """Remove the data of servers whose folder is gone (a test's temporary folder) and that do not run."""
     for entry in data.iterdir():
