@@ -6,6 +6,8 @@
 #ifndef HR_IO_FILE_H
 #define HR_IO_FILE_H
 
+#include <stdatomic.h>
+
 #include "core/decode.h"
 
 typedef enum hr_compression { HR_PLAIN = 0, HR_GZIP, HR_ZSTD } hr_compression;
@@ -38,7 +40,7 @@ int64_t hr_file_consumed(const hr_file *file); /* bytes as stored that were read
 
 #define HR_FINGERPRINT_SIZE 33
 /* XXH3 (128 bit) of the bytes as stored, as 32 hex digits and NUL. Not for "-". */
-int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const int32_t *cancel, hr_error *error);
+int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const atomic_bool *cancel, hr_error *error);
 
 typedef struct hr_file_range {
     int64_t begin, end; /* record starts; the last end is the file's size, INT64_MAX where that is not known */
@@ -48,10 +50,10 @@ typedef struct hr_file_range {
  * the file has no quote character at all, otherwise there is one range. The same file and the same `want` give the same ranges: who stores
  * offsets by range must keep `want` as well. */
 int hr_file_lanes(const char *path, const hr_format *format, const hr_decode_options *options, int32_t want, hr_file_range *ranges,
-                  int32_t *n, const int32_t *cancel, hr_error *error);
+                  int32_t *n, const atomic_bool *cancel, hr_error *error);
 
 /* The 1-based line of the (decompressed) byte at offset, by counting the line feeds before it. */
-int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const int32_t *cancel, hr_error *error);
+int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const atomic_bool *cancel, hr_error *error);
 
 /* Append the file's first record to `out`, without byte order mark and line end: the header of a CSV file for those who start in its
  * middle. Nothing for an empty file. HR_EDATA when it is longer than 16 MiB. */

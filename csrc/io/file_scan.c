@@ -10,9 +10,9 @@
 #define HR_SCAN_HEAD_LIMIT ((size_t)16 << 20)
 #define HR_SCAN_SHORTEST ((int64_t)1 << 20) /* a range is worth a connection of its own from here on */
 
-static bool hr_scan_cancelled(const int32_t *cancel)
+static bool hr_scan_cancelled(const atomic_bool *cancel)
 {
-    return cancel != NULL && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
+    return cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed);
 }
 
 /* A file being read from front to back, a block at a time. */
@@ -20,10 +20,10 @@ typedef struct hr_scan {
     hr_file *file;
     uint8_t *block;
     size_t n; /* bytes in block; 0 at the end */
-    const int32_t *cancel;
+    const atomic_bool *cancel;
 } hr_scan;
 
-static int hr_scan_open(hr_scan *scan, const char *path, const int32_t *cancel, hr_error *error)
+static int hr_scan_open(hr_scan *scan, const char *path, const atomic_bool *cancel, hr_error *error)
 {
     memset(scan, 0, sizeof(*scan));
     scan->cancel = cancel;
@@ -53,7 +53,7 @@ static int hr_scan_next(hr_scan *scan, hr_error *error)
     return HR_OK;
 }
 
-int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const int32_t *cancel, hr_error *error)
+int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const atomic_bool *cancel, hr_error *error)
 {
     static const char hex[] = "0123456789abcdef";
     XXH3_state_t state;
@@ -90,7 +90,7 @@ static int64_t hr_scan_count_newlines(const uint8_t *bytes, size_t n)
     return count;
 }
 
-int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const int32_t *cancel, hr_error *error)
+int hr_file_line_of(const char *path, int64_t offset, int64_t *line, const atomic_bool *cancel, hr_error *error)
 {
     int64_t at = 0, count = 1;
     hr_scan scan;
@@ -166,7 +166,7 @@ static int hr_scan_lanes(hr_scan *scan, int32_t want, hr_file_range *ranges, int
 }
 
 int hr_file_lanes(const char *path, const hr_format *format, const hr_decode_options *options, int32_t want, hr_file_range *ranges,
-                  int32_t *n, const int32_t *cancel, hr_error *error)
+                  int32_t *n, const atomic_bool *cancel, hr_error *error)
 {
     bool quoted = false;
     hr_scan scan;

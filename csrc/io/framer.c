@@ -412,7 +412,7 @@ int hr_framer_next(hr_framer *framer, int timeout_ms, int64_t max_records, hr_fr
     return rc;
 }
 
-int hr_framer_line(hr_framer *framer, const hr_record *record, int64_t *line, const int32_t *cancel, hr_error *error)
+int hr_framer_line(hr_framer *framer, const hr_record *record, int64_t *line, const atomic_bool *cancel, hr_error *error)
 {
     int64_t first = __atomic_load_n(&framer->first_line, __ATOMIC_RELAXED);
 

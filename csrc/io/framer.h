@@ -46,7 +46,7 @@ void hr_frames_release(hr_frames *frames);
 /* Make a waiting hr_framer_next return soon. Any thread. */
 void hr_framer_wake(hr_framer *framer);
 /* The line in the file of a record of this framer. Counts the lines before `begin` the first time it is asked. Any thread. */
-int hr_framer_line(hr_framer *framer, const hr_record *record, int64_t *line, const int32_t *cancel, hr_error *error);
+int hr_framer_line(hr_framer *framer, const hr_record *record, int64_t *line, const atomic_bool *cancel, hr_error *error);
 /* The file behind it, for its compression, size and bytes consumed. */
 const hr_file *hr_framer_file(const hr_framer *framer);
 void hr_framer_close(hr_framer *framer); /* NULL is fine */

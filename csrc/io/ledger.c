@@ -130,7 +130,8 @@ static char *hr_ledger_settings(const hr_load_config *config)
     return text;
 }
 
-int hr_ledger_begin(hr_pg *pg, const hr_load_config *config, const char *target, hr_error *error)
+/* Open the receipt (state running). */
+static int hr_ledger_begin(hr_pg *pg, const hr_load_config *config, const char *target, hr_error *error)
 {
     char *settings = hr_ledger_settings(config);
     const char *values[] = {config->run_id, config->job, target, hr_mode_name(config->mode), config->source_text, settings};
@@ -160,7 +161,7 @@ static int32_t hr_ledger_read_holds(const PGresult *rows, hr_hold *holds, int32_
     return known;
 }
 
-int hr_ledger_take(hr_pg *pg, const hr_load_config *config, hr_lanes *lanes, hr_hold *holds, hr_error *error)
+int hr_ledger_take(hr_pg *pg, const hr_load_config *config, const char *target, hr_lanes *lanes, hr_hold *holds, hr_error *error)
 {
     hr_array arrays[3] = {{{0}, 0}};
     PGresult *rows = NULL;
@@ -181,6 +182,8 @@ int hr_ledger_take(hr_pg *pg, const hr_load_config *config, hr_lanes *lanes, hr_
         const char *values[] = {config->offsets_key, HR_TEXT_OF(arrays[0]), HR_TEXT_OF(arrays[1]), config->run_id};
         rc = hr_pg_query(pg, HR_SQL_INTERRUPT, 4, values, NULL, error);
     }
+    if (rc == HR_OK)
+        rc = hr_ledger_begin(pg, config, target, error);
     if (rc == HR_OK) {
         const char *values[] = {config->offsets_key, HR_TEXT_OF(arrays[0]), HR_TEXT_OF(arrays[1]), HR_TEXT_OF(arrays[2]), config->run_id};
         rc = hr_pg_query(pg, HR_SQL_TAKE, 5, values, &rows, error);

@@ -22,11 +22,9 @@ typedef struct hr_relation_count {
     int64_t rows;
 } hr_relation_count;
 
-/* Open the receipt (state running). */
-int hr_ledger_begin(hr_pg *pg, const hr_load_config *config, const char *target, hr_error *error);
-/* Take all lanes over for the run: new lanes start at lane->begin; sets lane->next to where each continues. Runs that held them and never
- * finished are marked interrupted. */
-int hr_ledger_take(hr_pg *pg, const hr_load_config *config, hr_lanes *lanes, hr_hold *holds, hr_error *error);
+/* In one transaction: open the receipt (state running) and take all lanes over for the run. New lanes start at lane->begin; lane->next
+ * becomes where each continues. Runs that held them and never finished are marked interrupted. */
+int hr_ledger_take(hr_pg *pg, const hr_load_config *config, const char *target, hr_lanes *lanes, hr_hold *holds, hr_error *error);
 /* Inside the batch's transaction: move the lanes that work moved, and add its tallies and relation counts to the receipt.
  * HR_EFENCED when a lane is no longer ours. */
 int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *holds, const hr_work *work, int32_t worker,

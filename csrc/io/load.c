@@ -168,7 +168,7 @@ static int hr_load_run(hr_load *load, hr_error *error)
     if (rc == HR_OK)
         rc = hr_load_config_bind(&load->config, load->target->schema, error);
     if (rc == HR_OK)
-        rc = config->source_ops->plan(config->source, config->workers, &load->lanes, error);
+        rc = config->source_ops->plan(config->source, config->workers, &load->shared.cancel, &load->lanes, error);
     if (rc == HR_OK && load->verb == HR_LOAD_PLAN)
         rc = hr_report_plan(pg, config, load->target, &load->lanes, &load->result, error);
     if (rc == HR_OK && load->verb == HR_LOAD_RUN) {
@@ -179,10 +179,8 @@ static int hr_load_run(hr_load *load, hr_error *error)
         if (rc == HR_OK && workers > 0)
             rc = hr_load_share_out(load, workers, error);
         if (rc == HR_OK)
-            rc = hr_ledger_begin(pg, config, load->target->display, error);
+            rc = hr_ledger_take(pg, config, load->target->display, &load->lanes, load->holds, error);
         load->began = rc == HR_OK;
-        if (rc == HR_OK)
-            rc = hr_ledger_take(pg, config, &load->lanes, load->holds, error);
     }
     hr_pg_close(pg);
     if (rc == HR_OK && load->verb == HR_LOAD_RUN)

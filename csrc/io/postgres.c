@@ -31,6 +31,8 @@ bool hr_pg_is_data_error(const hr_error *error)
 {
     const char *state = error->sqlstate;
 
+    if (error->code == HR_EDATA)
+        return true; /* our own encoder refused it */
     if (error->code != HR_ESERVER || state[0] == '\0')
         return false;
     return strncmp(state, "22", 2) == 0 || /* data exception: what only the type's input or a generated column sees */

@@ -40,7 +40,7 @@ int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error);
 
 /* Whether the connection is gone (as opposed to a refused statement). */
 bool hr_pg_lost(const hr_pg *pg);
-/* Whether the server refused the data of a row: the classes that a reject can heal. */
+/* Whether the data of a row was refused, by the server or by our encoder: what a reject can heal. */
 bool hr_pg_is_data_error(const hr_error *error);
 
 /* Append an identifier quoted by the server's rules. */

@@ -6,13 +6,14 @@
  *
  * Life: plan() once for the run, in the coordinating thread, finds the lanes and their ends. The lanes are shared out among workers; each
  * worker calls open() with its share and the offsets to start from, then fetch() in its fetching thread. Chunks are released later,
- * possibly from another thread and in any order, after their rows are committed. wake() may be called from any thread and makes a waiting
- * fetch() return soon.
+ * possibly from another thread and in any order, after their rows are committed. plan() and open() look at `cancel` in every wait, and the
+ * source may go on looking at it as long as it lives: raised, it makes every call return HR_ECANCELLED soon.
  */
 #ifndef HR_IO_SOURCE_H
 #define HR_IO_SOURCE_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 #include "core/decode.h"
 
@@ -54,9 +55,9 @@ typedef struct hr_source_ops {
     const char *kind; /* "kafka", "file", "stdin", "postgres", "dead_letters" */
     /* The lanes of this run and their ends. `config` is the "source" object of the job; `want` how many lanes would be
      * good where the source can choose (byte ranges of a file). HR_EUSAGE for settings that cannot be. */
-    int (*plan)(const json_t *config, int32_t want, hr_lanes *out, hr_error *error);
+    int (*plan)(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error);
     /* Start reading lanes[0..count) at their `next`. */
-    int (*open)(const json_t *config, const hr_lane *lanes, int32_t count, hr_source **out, hr_error *error);
+    int (*open)(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out, hr_error *error);
     /* Wait up to timeout_ms for records. HR_OK with count 0 when none came in time. Never returns records at or after a lane's end.
      * At most max_records. */
     int (*fetch)(hr_source *source, int32_t timeout_ms, int64_t max_records, hr_chunk *out, hr_error *error);
@@ -64,7 +65,6 @@ typedef struct hr_source_ops {
     int (*line)(hr_source *source, const hr_record *record, int64_t *line, hr_error *error);
     /* Give the chunk's memory back. Any thread. */
     void (*release)(hr_source *source, hr_chunk *chunk);
-    void (*wake)(hr_source *source);
     /* Tell the outside world how far this job is, where there is such a place (Kafka group offsets: a courtesy for lag monitors;
      * failure is not an error). NULL when there is none. */
     void (*committed)(hr_source *source, const hr_position *positions, int32_t count);

@@ -20,7 +20,6 @@ static const char HR_SQL_PAGE[] =
 
 struct hr_source {
     hr_pg *pg;
-    atomic_bool cancel;
     const char *job, *reason;
     hr_buffer ids; /* array literal; empty = all */
     int64_t next, end;
@@ -34,11 +33,12 @@ typedef struct hr_letters_chunk {
     hr_position position;
 } hr_letters_chunk;
 
-static int hr_source_letters_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *error)
+static int hr_source_letters_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
     static const char topic[] = "dead_letters";
 
     (void)want;
+    (void)cancel;
     memset(out, 0, sizeof(*out));
     if (!json_is_string(json_object_get(config, "dsn")) || !json_is_string(json_object_get(config, "from_job")))
         return hr_error_set(error, HR_EUSAGE, "source: settings \"dsn\" and \"from_job\" must be given");
@@ -75,7 +75,8 @@ static int hr_source_letters_last(hr_source *source, hr_error *error)
     return HR_OK;
 }
 
-static int hr_source_letters_open(const json_t *config, const hr_lane *lanes, int32_t count, hr_source **out, hr_error *error)
+static int hr_source_letters_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out,
+                                  hr_error *error)
 {
     hr_source *source = hr_calloc(1, sizeof(*source));
     const json_t *ids = json_object_get(config, "ids");
@@ -89,7 +90,7 @@ static int hr_source_letters_open(const json_t *config, const hr_lane *lanes, in
     source->job = json_string_value(json_object_get(config, "from_job"));
     source->reason = json_string_value(json_object_get(config, "reason"));
     source->next = lanes[0].next;
-    rc = hr_pg_open(json_string_value(json_object_get(config, "dsn")), "headrace", &source->cancel, &source->pg, error);
+    rc = hr_pg_open(json_string_value(json_object_get(config, "dsn")), "headrace", cancel, &source->pg, error);
     for (size_t i = 0; rc == HR_OK && i < json_array_size(ids); i++)
         rc = hr_sql(&source->ids, error, "%s%" JSON_INTEGER_FORMAT, i ? "," : "{", json_integer_value(json_array_get(ids, i)));
     if (rc == HR_OK && source->ids.size > 0)
@@ -203,17 +204,11 @@ static int hr_source_letters_fetch(hr_source *source, int32_t timeout_ms, int64_
     return HR_OK;
 }
 
-static void hr_source_letters_wake(hr_source *source)
-{
-    atomic_store(&source->cancel, true);
-}
-
 const hr_source_ops hr_source_dead_letters = {
     .kind = "dead_letters",
     .plan = hr_source_letters_plan,
     .open = hr_source_letters_open,
     .fetch = hr_source_letters_fetch,
     .release = hr_source_letters_release,
-    .wake = hr_source_letters_wake,
     .close = hr_source_letters_close,
 };

@@ -1,7 +1,7 @@
 /* csrc/io/source_file.c: files and standard input as lanes of byte ranges.
  *
- * Settings: "paths": [...], "identity": whether offsets belong to the file's bytes (topic "file:<path>#<fingerprint>", so that the same bytes
- * are loaded once and changed bytes anew) or to this run only; "format", "csv" (load_config.c puts them there).
+ * Settings: "paths": [...], "identity": whether offsets belong to the file's bytes (topic "file:<path>#<fingerprint>", so that the same
+ * bytes are loaded once and changed bytes anew) or to this run only; "format", "csv" (load_config.c puts them there).
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include "io/framer.h"
 #include "io/source.h"
 
-#define HR_FILE_LANE_BYTES (INT64_C(32) << 20) /* one more lane for every 32 MiB: a rule of the file's size alone, so that a resumed run cuts alike */
+#define HR_FILE_LANE_BYTES                                                                                                                 \
+    (INT64_C(32) << 20) /* one more lane for every 32 MiB: a rule of the file's size alone, so that a resumed run cuts alike */
 #define HR_FILE_MAX_LANES 16
 
 /* What fetch hands out: frames, and what they need that the framer does not have. */
@@ -22,10 +23,10 @@ typedef struct hr_file_chunk {
 
 typedef struct hr_file_lane {
     const char *path;
-    char *header;     /* CSV: the header line; NULL when there is none */
+    char *header; /* CSV: the header line; NULL when there is none */
     int64_t begin, end, next;
     int32_t partition;
-    int64_t base;     /* lines of the file before begin; -1 not counted yet */
+    int64_t base; /* lines of the file before begin; -1 not counted yet */
     bool done;
 } hr_file_lane;
 
@@ -35,6 +36,7 @@ struct hr_source {
     hr_file_lane *lanes;
     int32_t count, current;
     hr_framer *framer; /* of the current lane */
+    const atomic_bool *cancel;
     pthread_mutex_t lock; /* guards lanes[].base */
 };
 
@@ -55,8 +57,8 @@ static int hr_source_file_format(const json_t *config, const hr_format **format,
 }
 
 /* The lanes of one file appended to out. */
-static int hr_source_file_plan_one(const char *path, bool identity, const hr_format *format, const hr_decode_options *decode, hr_lanes *out,
-                                   hr_error *error)
+static int hr_source_file_plan_one(const char *path, bool identity, const hr_format *format, const hr_decode_options *decode,
+                                   const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
     hr_file_range ranges[HR_FILE_MAX_LANES];
     char fingerprint[HR_FINGERPRINT_SIZE] = "";
@@ -69,10 +71,10 @@ static int hr_source_file_plan_one(const char *path, bool identity, const hr_for
     size = hr_file_size(file);
     hr_file_close(file);
     if (identity)
-        HR_RETURN_NOT_OK(hr_file_fingerprint(path, fingerprint, NULL, error));
+        HR_RETURN_NOT_OK(hr_file_fingerprint(path, fingerprint, cancel, error));
     want = size < HR_FILE_LANE_BYTES ? 1 : (int32_t)(size / HR_FILE_LANE_BYTES + 1);
     want = want < HR_FILE_MAX_LANES ? want : HR_FILE_MAX_LANES;
-    HR_RETURN_NOT_OK(hr_file_lanes(path, format, decode, want, ranges, &n, NULL, error));
+    HR_RETURN_NOT_OK(hr_file_lanes(path, format, decode, want, ranges, &n, cancel, error));
     lanes = hr_realloc(out->lanes, sizeof(*lanes) * (size_t)(out->count + n));
     if (lanes == NULL)
         return hr_error_nomem(error);
@@ -95,7 +97,7 @@ static int hr_source_file_plan_one(const char *path, bool identity, const hr_for
     return HR_OK;
 }
 
-static int hr_source_file_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *error)
+static int hr_source_file_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
     const json_t *paths = json_object_get(config, "paths");
     hr_decode_options decode;
@@ -113,17 +115,18 @@ static int hr_source_file_plan(const json_t *config, int32_t want, hr_lanes *out
         if (path == NULL)
             rc = hr_error_set(error, HR_EUSAGE, "setting \"paths\" must be a list of files");
         else
-            rc = hr_source_file_plan_one(path, json_is_true(json_object_get(config, "identity")), format, &decode, out, error);
+            rc = hr_source_file_plan_one(path, json_is_true(json_object_get(config, "identity")), format, &decode, cancel, out, error);
     }
     if (rc != HR_OK)
         hr_lanes_free(out);
     return rc;
 }
 
-static int hr_source_stdin_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *error)
+static int hr_source_stdin_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
     (void)config;
     (void)want;
+    (void)cancel;
     out->count = 0;
     out->lanes = hr_calloc(1, sizeof(*out->lanes));
     if (out->lanes == NULL)
@@ -186,7 +189,8 @@ static int hr_source_file_header(const hr_source *source, hr_file_lane *lane, hr
     return HR_OK;
 }
 
-static int hr_source_file_open(const json_t *config, const hr_lane *lanes, int32_t count, hr_source **out, hr_error *error)
+static int hr_source_file_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out,
+                               hr_error *error)
 {
     hr_source *source = hr_calloc(1, sizeof(*source));
     int rc;
@@ -194,6 +198,7 @@ static int hr_source_file_open(const json_t *config, const hr_lane *lanes, int32
     *out = NULL;
     if (source == NULL)
         return hr_error_nomem(error);
+    source->cancel = cancel;
     pthread_mutex_init(&source->lock, NULL);
     source->lanes = hr_calloc((size_t)count + 1, sizeof(*source->lanes));
     rc = source->lanes != NULL ? hr_source_file_format(config, &source->format, &source->decode, error) : hr_error_nomem(error);
@@ -220,8 +225,12 @@ static int hr_source_file_open(const json_t *config, const hr_lane *lanes, int32
 static int hr_source_file_start(hr_source *source, int32_t index, hr_error *error)
 {
     hr_file_lane *lane = &source->lanes[index];
-    hr_framer_options options = {
-        .format = source->format, .decode = &source->decode, .begin = lane->next, .end = lane->end, .topic = lane->path, .partition = lane->partition};
+    hr_framer_options options = {.format = source->format,
+                                 .decode = &source->decode,
+                                 .begin = lane->next,
+                                 .end = lane->end,
+                                 .topic = lane->path,
+                                 .partition = lane->partition};
 
     return hr_framer_open(lane->path, &options, &source->framer, error);
 }
@@ -252,8 +261,15 @@ static int hr_source_file_defect(hr_source *source, hr_file_chunk *chunk, int64_
     if (chunk->defect_bytes == NULL)
         return hr_error_nomem(error);
     memcpy(chunk->defect_bytes, why->value, why->value_len);
-    chunk->defect = (hr_record){.data = chunk->defect_bytes, .len = why->value_len, .offset = at, .timestamp = HR_NO_TIMESTAMP, .topic = lane->path,
-                                .partition = lane->partition, .lane = source->current, .header = lane->header,
+    chunk->defect = (hr_record){.data = chunk->defect_bytes,
+                                .len = why->value_len,
+                                .offset = at,
+                                .line = chunk->frames.line,
+                                .timestamp = HR_NO_TIMESTAMP,
+                                .topic = lane->path,
+                                .partition = lane->partition,
+                                .lane = source->current,
+                                .header = lane->header,
                                 .defect = "the record is longer than 1 GiB, PostgreSQL's limit for a value; only its beginning is kept"};
     return HR_OK;
 }
@@ -339,18 +355,12 @@ static int hr_source_file_line(hr_source *source, const hr_record *record, int64
     pthread_mutex_lock(&source->lock);
     if (lane->base < 0) {
         int64_t first = 1;
-        rc = hr_file_line_of(lane->path, lane->begin, &first, NULL, error);
+        rc = hr_file_line_of(lane->path, lane->begin, &first, source->cancel, error);
         lane->base = rc == HR_OK ? first - 1 : -1;
     }
     *line = record->line + lane->base;
     pthread_mutex_unlock(&source->lock);
     return rc;
-}
-
-static void hr_source_file_wake(hr_source *source)
-{
-    if (source->framer != NULL)
-        hr_framer_wake(source->framer);
 }
 
 const hr_source_ops hr_source_file = {
@@ -360,7 +370,6 @@ const hr_source_ops hr_source_file = {
     .fetch = hr_source_file_fetch,
     .line = hr_source_file_line,
     .release = hr_source_file_release,
-    .wake = hr_source_file_wake,
     .close = hr_source_file_close,
 };
 
@@ -371,6 +380,5 @@ const hr_source_ops hr_source_stdin = {
     .fetch = hr_source_file_fetch,
     .line = hr_source_file_line,
     .release = hr_source_file_release,
-    .wake = hr_source_file_wake,
     .close = hr_source_file_close,
 };

@@ -62,7 +62,7 @@ struct hr_source {
     bool nudge;             /* this librdkafka must be woken, see hr_kafka_nudge */
     int64_t last_nudge;
     char *user, *password;  /* for the nudge */
-    atomic_bool woken;
+    const atomic_bool *cancel;
     pthread_mutex_t pool_lock;
     kafka_chunk *pool;      /* released chunks, for reuse */
 };
@@ -288,7 +288,7 @@ static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings
 }
 
 /* hr_source_ops.open. All lanes are of the topic that plan() named. */
-static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t count, hr_source **out, hr_error *error)
+static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out, hr_error *error)
 {
     hr_kafka_settings settings;
     hr_source *source;
@@ -299,6 +299,7 @@ static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t cou
     source = hr_calloc(1, sizeof(*source));
     if (source == NULL)
         return hr_error_nomem(error);
+    source->cancel = cancel;
     pthread_mutex_init(&source->pool_lock, NULL);
     source->lost_earliest = settings.lost_earliest;
     source->commits = settings.group != NULL;
@@ -566,7 +567,7 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
     chunk = hr_kafka_chunk_get(source);
     if (chunk == NULL)
         return hr_error_nomem(error);
-    while (source->reading > 0 && !atomic_exchange(&source->woken, false)) {
+    while (source->reading > 0 && !atomic_load_explicit(source->cancel, memory_order_relaxed)) {
         int64_t left = deadline - started, now;
         ssize_t got = hr_kafka_take(source, chunk, most, left < HR_KAFKA_WAIT_MS ? left : HR_KAFKA_WAIT_MS);
 
@@ -602,12 +603,6 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
     return HR_OK;
 }
 
-static void hr_kafka_wake(hr_source *source)
-{
-    atomic_store(&source->woken, true);
-    rd_kafka_queue_yield(source->queue);
-}
-
 /* hr_source_ops.committed: without waiting, and whatever comes of it. */
 static void hr_kafka_committed(hr_source *source, const hr_position *positions, int32_t count)
 {
@@ -628,7 +623,6 @@ const hr_source_ops hr_source_kafka = {
     .open = hr_kafka_open,
     .fetch = hr_kafka_fetch,
     .release = hr_kafka_release,
-    .wake = hr_kafka_wake,
     .committed = hr_kafka_committed,
     .close = hr_kafka_close,
 };

@@ -19,6 +19,6 @@ typedef struct hr_kafka_settings {
 int hr_kafka_settings_read(const json_t *config, hr_kafka_settings *out, hr_error *error);
 
 /* hr_source_ops.plan */
-int hr_kafka_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *error);
+int hr_kafka_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error);
 
 #endif

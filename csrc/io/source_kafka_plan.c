@@ -165,7 +165,7 @@ static int hr_kafka_plan_lanes(hr_kafka_client *client, const hr_kafka_settings 
 }
 
 /* Under read_committed the end is the last stable offset: records of open transactions belong to a later run. */
-int hr_kafka_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *error)
+int hr_kafka_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
     hr_kafka_settings settings;
     hr_kafka_client *client;
@@ -173,7 +173,8 @@ int hr_kafka_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *e
     int64_t *offsets = NULL;
     int rc;
 
-    (void)want; /* Kafka's partitions are what they are */
+    (void)want;   /* Kafka's partitions are what they are */
+    (void)cancel; /* every question has a time-out of its own */
     memset(out, 0, sizeof(*out));
     HR_RETURN_NOT_OK(hr_kafka_settings_read(config, &settings, error));
     HR_RETURN_NOT_OK(hr_kafka_client_open(settings.config, HR_KAFKA_READER, NULL, 0, NULL, &client, error));

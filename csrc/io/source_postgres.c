@@ -8,7 +8,6 @@
 
 struct hr_source {
     hr_pg *pg;
-    atomic_bool cancel;
     hr_buffer sql;
     char *header;
     int64_t next;
@@ -22,11 +21,12 @@ typedef struct hr_postgres_chunk {
     hr_record *records;
 } hr_postgres_chunk;
 
-static int hr_source_postgres_plan(const json_t *config, int32_t want, hr_lanes *out, hr_error *error)
+static int hr_source_postgres_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
     static const char topic[] = "query";
 
     (void)want;
+    (void)cancel;
     memset(out, 0, sizeof(*out));
     if (!json_is_string(json_object_get(config, "dsn")))
         return hr_error_set(error, HR_EUSAGE, "source: setting \"dsn\" is missing");
@@ -141,7 +141,8 @@ static int hr_source_postgres_prepare(hr_source *source, const json_t *config, h
     return HR_OK;
 }
 
-static int hr_source_postgres_open(const json_t *config, const hr_lane *lanes, int32_t count, hr_source **out, hr_error *error)
+static int hr_source_postgres_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out,
+                                   hr_error *error)
 {
     hr_source *source = hr_calloc(1, sizeof(*source));
     int rc;
@@ -151,7 +152,7 @@ static int hr_source_postgres_open(const json_t *config, const hr_lane *lanes, i
     *out = NULL;
     if (source == NULL)
         return hr_error_nomem(error);
-    rc = hr_pg_open(json_string_value(json_object_get(config, "dsn")), "headrace", &source->cancel, &source->pg, error);
+    rc = hr_pg_open(json_string_value(json_object_get(config, "dsn")), "headrace", cancel, &source->pg, error);
     if (rc == HR_OK)
         rc = hr_pg_exec(source->pg, "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error);
     if (rc == HR_OK)
@@ -229,17 +230,11 @@ static int hr_source_postgres_fetch(hr_source *source, int32_t timeout_ms, int64
     return HR_OK;
 }
 
-static void hr_source_postgres_wake(hr_source *source)
-{
-    atomic_store(&source->cancel, true);
-}
-
 const hr_source_ops hr_source_postgres = {
     .kind = "postgres",
     .plan = hr_source_postgres_plan,
     .open = hr_source_postgres_open,
     .fetch = hr_source_postgres_fetch,
     .release = hr_source_postgres_release,
-    .wake = hr_source_postgres_wake,
     .close = hr_source_postgres_close,
 };

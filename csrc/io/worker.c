@@ -31,6 +31,16 @@ static bool hr_worker_cancelled(const hr_worker *worker)
     return atomic_load_explicit(&worker->shared->cancel, memory_order_relaxed);
 }
 
+static bool hr_worker_failed(hr_worker *worker)
+{
+    bool failed;
+
+    pthread_mutex_lock(&worker->lock);
+    failed = worker->error.code != HR_OK;
+    pthread_mutex_unlock(&worker->lock);
+    return failed;
+}
+
 /* Wait on the condition for at most 100 ms: flags of other workers have no signal of their own. */
 static void hr_worker_wait(hr_worker *worker)
 {
@@ -165,7 +175,7 @@ static void *hr_worker_fetch(void *arg)
     hr_target *decoder_target = NULL;
     hr_error error;
     bool last = false;
-    int rc = config->source_ops->open(config->source, worker->lanes, worker->lane_count, &worker->source, &error);
+    int rc = config->source_ops->open(config->source, worker->lanes, worker->lane_count, &worker->shared->cancel, &worker->source, &error);
 
     while (rc == HR_OK && !last) {
         hr_target *target;
@@ -268,7 +278,7 @@ static void *hr_worker_write(void *arg)
             hr_worker_put_free(worker, work);
     }
     /* One transaction for the whole run: only when nobody has failed. */
-    if (rc == HR_OK && config->commit_at_end && worker->error.code == HR_OK && !hr_worker_cancelled(worker))
+    if (rc == HR_OK && config->commit_at_end && !hr_worker_failed(worker) && !hr_worker_cancelled(worker))
         rc = hr_writer_finish(writer, &error);
     if (rc != HR_OK)
         hr_worker_fail(worker, &error);

@@ -134,7 +134,7 @@ static int hr_writer_apply_careful(hr_writer *writer, hr_work *work, hr_error *e
             window *= 2;
             continue;
         }
-        if (rc != HR_ESERVER || !hr_pg_is_data_error(&why) || hr_pg_lost(writer->pg)) {
+        if (!hr_pg_is_data_error(&why) || hr_pg_lost(writer->pg)) {
             if (error != NULL)
                 *error = why;
             return rc;
@@ -233,7 +233,7 @@ static int hr_writer_reconnect(hr_writer *writer, hr_error *error)
 static int hr_writer_recover(hr_writer *writer, hr_work *work, int rc, bool *done, hr_error *error)
 {
     bool lost = hr_pg_lost(writer->pg);
-    bool again = rc == HR_ESERVER && !lost && !writer->careful && hr_pg_is_data_error(error);
+    bool again = !lost && !writer->careful && hr_pg_is_data_error(error);
 
     *done = false;
     if (atomic_load(writer->cancel))

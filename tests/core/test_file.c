@@ -351,7 +351,7 @@ static void test_fingerprint(void)
     char got[HR_FINGERPRINT_SIZE], other[HR_FINGERPRINT_SIZE];
     hr_buffer text = make_text(2500000), stored = {0};
     hr_error error;
-    int32_t cancel = 1;
+    atomic_bool cancel = true;
 
     /* XXH3's own answer for no bytes. */
     CHECK(hr_file_fingerprint(write_file("empty", "", 0), got, NULL, &error) == HR_OK);
@@ -390,7 +390,8 @@ static void test_lanes(void)
     hr_decode_options options = {.quote = '\''};
     hr_buffer text = make_text(5 << 20), stored = {0};
     hr_file_range ranges[16];
-    int32_t n, cancel = 1;
+    int32_t n;
+    atomic_bool cancel = true;
     hr_error error;
 
     const char *path = write_file("lanes", text.data, text.size);
