@@ -292,7 +292,8 @@ static PyMethodDef hr_py_batch_methods[] = {
     {"to_copy", HR_PY_KEYWORDS(hr_py_batch_to_copy), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("to_copy($self, format='binary')\n--\n\nThe batch as the bytes of COPY ... FROM STDIN; format 'binary' or 'text'.")},
     {"from_copy", HR_PY_KEYWORDS(hr_py_batch_from_copy), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("from_copy($type, data, schema)\n--\n\nA batch from the bytes of COPY ... TO STDOUT (FORMAT binary). DataError when they are not.")},
+     PyDoc_STR("from_copy($type, data, schema)\n--\n\n"
+               "A batch from the bytes of COPY ... TO STDOUT (FORMAT binary). DataError when they are not.")},
     {"from_arrow", HR_PY_KEYWORDS(hr_py_batch_from_arrow), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
      PyDoc_STR("from_arrow($type, object, schema=None)\n--\n\nA copy of anything with __arrow_c_stream__ or __arrow_c_array__.")},
     {"__arrow_c_array__", HR_PY_KEYWORDS(hr_py_batch_arrow_array), METH_VARARGS | METH_KEYWORDS,

@@ -9,6 +9,7 @@
 #include "module/module.h"
 
 #define HR_PY_SLICE_MS 50
+#define HR_PY_PROGRESS_SLICES 4 /* five times a second */
 
 typedef struct hr_py_thread {
     hr_py_work *work;
@@ -133,20 +134,30 @@ int hr_py_work_poll(PyObject *callback, const char *text)
 static bool hr_py_thread_attend(hr_py_thread *thread, bool *interrupted)
 {
     PyObject *type = NULL, *value = NULL, *traceback = NULL;
-    bool ended = false;
+    hr_py_work *work = thread->work;
+    bool ended = false, told = work->progress != NULL && work->callback != NULL && work->callback != Py_None;
 
-    while (!ended) {
+    for (int slice = 1; !ended; slice++) {
+        char *text;
+        int rc;
+
         Py_BEGIN_ALLOW_THREADS
         ended = hr_py_thread_wait(thread);
         Py_END_ALLOW_THREADS
-        if (ended || *interrupted || hr_py_work_poll(NULL, NULL) == 0)
+        /* Once more at the end, so that a bar comes to 100 %. */
+        if (*interrupted || (ended && !told))
+            continue;
+        text = told && (ended || slice % HR_PY_PROGRESS_SLICES == 0) ? work->progress(work) : NULL;
+        rc = hr_py_work_poll(work->callback, text);
+        free(text);
+        if (rc == 0)
             continue;
         *interrupted = true;
-        if (thread->work->abandon != NULL)
+        if (work->abandon != NULL && !ended)
             return false;
         PyErr_Fetch(&type, &value, &traceback);
-        if (thread->work->cancel != NULL)
-            atomic_store(thread->work->cancel, true);
+        if (work->cancel != NULL)
+            atomic_store(work->cancel, true);
     }
     if (*interrupted)
         PyErr_Restore(type, value, traceback);

@@ -266,7 +266,8 @@ static PyObject *hr_py_connection_version(PyObject *object, void *closure)
 #define HR_PY_KEYWORDS(function) (PyCFunction)(void (*)(void))(function)
 static PyMethodDef hr_py_connection_methods[] = {
     {"query", HR_PY_KEYWORDS(hr_py_connection_query), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("query($self, sql, parameters=())\n--\n\nRun one statement with $1, $2... as text; returns a list of tuples of str or None.")},
+     PyDoc_STR("query($self, sql, parameters=())\n--\n\n"
+               "Run one statement with $1, $2... as text; returns a list of tuples of str or None.")},
     {"script", hr_py_connection_script, METH_O,
      PyDoc_STR("script($self, sql, /)\n--\n\nRun several statements, as one transaction unless they say otherwise; returns the rows of the last.")},
     {"close", hr_py_connection_close, METH_NOARGS, PyDoc_STR("close($self)\n--\n\nClose it; an open transaction is rolled back.")},

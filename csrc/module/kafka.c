@@ -184,7 +184,7 @@ static PyObject *hr_py_ask(PyObject *module, PyObject *text,
         return hr_py_raise(hr_py_state_of(module), &error, NULL);
     }
     rc = hr_py_work_do(&question->work, &interrupted, &error);
-    if (interrupted && rc == HR_ECANCELLED)
+    if (interrupted)
         return NULL; /* the question has freed itself, or will */
     if (rc == HR_OK) {
         char *answer = json_dumps(question->answer, JSON_COMPACT);
@@ -220,7 +220,8 @@ static PyObject *hr_py_kafka_delete_topic(PyObject *module, PyObject *text)
 
 PyMethodDef hr_py_kafka_methods[] = {
     {"kafka_offsets", hr_py_kafka_offsets, METH_O,
-     PyDoc_STR("kafka_offsets(question, /)\n--\n\n{config, topic, partitions, timestamp_ms} -> [{partition, begin, end, at}], JSON texts.")},
+     PyDoc_STR("kafka_offsets(question, /)\n--\n\n"
+               "{config, topic, partitions, timestamp_ms} -> [{partition, begin, end, at}], JSON texts.")},
     {"kafka_topics", hr_py_kafka_topics, METH_O, PyDoc_STR("kafka_topics(question, /)\n--\n\n{config} -> [{topic, partitions}], JSON texts.")},
     {"kafka_create_topic", hr_py_kafka_create_topic, METH_O,
      PyDoc_STR("kafka_create_topic(question, /)\n--\n\n{config, topic, partitions, replication, settings} -> {created}, JSON texts.")},

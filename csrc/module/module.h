@@ -100,10 +100,12 @@ typedef struct hr_py_work {
     /* Frees the work and all it holds. With it an interrupted caller does not wait: the thread goes on alone and frees the work itself
      * when it ends. For questions without a cancel, whose answer no longer matters. NULL: the work is the caller's. */
     void (*abandon)(struct hr_py_work *work);
+    PyObject *callback; /* told of progress up to five times a second; borrowed; NULL or None: nobody is */
+    char *(*progress)(struct hr_py_work *work); /* in the calling thread: JSON text for free(), or NULL; may be NULL */
     void *arg;
 } hr_py_work;
-/* Returns run's code and error. *interrupted is set when a signal handler raised: then that exception is set, and `run` has ended after a
- * cancel, or the work was abandoned (do not touch it any more). */
+/* Returns run's code and error. *interrupted is set when a signal handler or the callback raised: then that exception is set, and `run`
+ * has ended after a cancel, or the work was abandoned (do not touch it any more). */
 int hr_py_work_do(hr_py_work *work, bool *interrupted, hr_error *error);
 /* One round of the calling thread: signals, then the callback with `text` unless NULL. -1 with an exception set when either raised. */
 int hr_py_work_poll(PyObject *callback, const char *text);
@@ -113,6 +115,7 @@ extern PyMethodDef hr_py_decode_methods[];
 extern PyMethodDef hr_py_partition_methods[];
 extern PyMethodDef hr_py_load_methods[];
 extern PyMethodDef hr_py_kafka_methods[];
+extern PyMethodDef hr_py_generate_methods[];
 extern PyMethodDef hr_py_version_methods[];
 
 /* database.c */

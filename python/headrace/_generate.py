@@ -1,0 +1,118 @@
+"""headrace.generate: made-up data, linked and reproducible to the byte."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from headrace import _source
+from headrace.display import html_table
+from headrace.errors import UsageError
+from headrace.progress import Progress, make_callback
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What was made: the truth that the receipt of a load can be held against.
+
+    bytes: without line ends; settings: all numbers in force; kinds: records of each kind; expected: what a load into the intended table
+    makes of them: {"loaded", "rejected", "reasons"}.
+    """
+
+    data: str
+    first: int
+    records: int
+    bytes: int
+    seconds: float
+    settings: Mapping[str, int]
+    kinds: Mapping[str, int]
+    expected: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str) -> Generated:
+        """From the C module's JSON. Unknown members are ignored."""
+        data = json.loads(text)
+        return cls(**{name: data[name] for name in cls.__slots__})
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and XCom."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __str__(self) -> str:
+        rate = self.records / self.seconds if self.seconds > 0 else 0
+        kinds = ", ".join(f"{name} {count:,}" for name, count in self.kinds.items() if count)
+        return f"{self.records:,} {self.data} in {self.seconds:.1f} s ({rate:,.0f}/s): {kinds}"
+
+    def _repr_html_(self) -> str:
+        return html_table(["kind", "records"], [(k, n) for k, n in self.kinds.items() if n], str(self))
+
+
+def generate(
+    data: Literal["purchases", "customers", "products"] | str,
+    count: int,
+    to: str | os.PathLike[str],
+    *,
+    first: int = 0,
+    format: Literal["json", "csv"] | None = None,
+    rate: float | None = None,
+    partitions: int | None = None,
+    replication: int = -1,
+    topic_config: Mapping[str, str] | None = None,
+    kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    progress: bool | Callable[[Progress], object] | Any = None,
+    **settings: int | None,
+) -> Generated:
+    """Make records [first, first + count) of a data set. Record i depends on the settings and on i alone.
+
+    to: "kafka://host:port/topic", a path (.gz is compressed, .csv is CSV), or "-" (standard output).
+    rate: records a second at most.
+    partitions, replication, topic_config: of the topic, when it is not there yet.
+    settings: the data set's numbers, such as seed, customers, products, until, weeks, and shares in a
+    million: malformed, late, duplicate, unknown, extra. UsageError names one that does not exist or does not fit.
+    """
+    from headrace import _headrace
+
+    config = {
+        "data": data,
+        "first": first,
+        "count": count,
+        "format": format or ("csv" if _is_csv(os.fspath(to)) else "json"),
+        "rate": rate,
+        "settings": settings,
+        "to": _destination(os.fspath(to), kafka, partitions, replication, topic_config),
+    }
+    callback, finish = make_callback(progress, f"{data}: ")
+    try:
+        return Generated.from_json(_headrace.generate(json.dumps(config), callback))
+    finally:
+        finish()
+
+
+def _is_csv(to: str) -> bool:
+    return "://" not in to and to.lower().removesuffix(".gz").endswith(".csv")
+
+
+def _destination(
+    to: str,
+    kafka: Mapping[str, Any] | str | os.PathLike[str] | None,
+    partitions: int | None,
+    replication: int,
+    topic_config: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """The "to" object. UsageError for what cannot be."""
+    if to.startswith("kafka://"):
+        topic, settings = _source.parse_kafka(to, kafka)
+        return {
+            "kind": "kafka",
+            "topic": topic,
+            "config": settings,
+            "partitions": partitions,
+            "replication": replication,
+            "topic_config": dict(topic_config or {}),
+        }
+    if "://" in to:
+        raise UsageError(f"{to} cannot be written: use kafka://host:port/topic, a path, or -")
+    return {"kind": "stdout"} if to == "-" else {"kind": "file", "path": to}

@@ -1,0 +1,145 @@
+"""Generated data from Python and the command line: reproducible, linked, and what it claims to be."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import headrace
+import pytest
+from headrace import Progress, Schema, decode_json
+
+UNTIL = 1_795_000_000
+PURCHASES = [
+    ("purchase_id", "bigint", True),
+    ("customer_id", "integer", True),
+    ("product_id", "integer", True),
+    ("quantity", "integer", True),
+    ("amount", "numeric(12,2)", True),
+    ("currency", "char(3)", True),
+    ("channel", "text"),
+    ("purchased_at", "timestamptz", True),
+]
+
+
+def test_the_same_settings_make_the_same_bytes(tmp_path: Path) -> None:
+    one, two, part = tmp_path / "1.jsonl", tmp_path / "2.jsonl.gz", tmp_path / "3.jsonl"
+    made = headrace.generate("purchases", 5000, one, seed=3, malformed=10_000, until=UNTIL)
+    headrace.generate("purchases", 5000, two, seed=3, malformed=10_000, until=UNTIL)
+    headrace.generate("purchases", 100, part, first=4000, seed=3, malformed=10_000, until=UNTIL)
+    data = one.read_bytes()
+    assert gzip.decompress(two.read_bytes()) == data
+    assert data.split(b"\n")[4000:4100] == part.read_bytes().split(b"\n")[:100]
+    assert (made.records, made.bytes, made.settings["seed"]) == (5000, len(data) - 5000, 3)
+    assert sum(made.kinds.values()) == 5000
+    other = tmp_path / "4.jsonl"
+    headrace.generate("purchases", 5000, other, seed=4, until=UNTIL)
+    assert other.read_bytes() != data
+
+
+def test_the_expected_rejects_are_those_of_the_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    made = headrace.generate(
+        "purchases", 20_000, path, malformed=50_000, unknown=10_000, late=5_000, until=UNTIL
+    )
+    batch, rejects = decode_json(path.read_bytes(), Schema(PURCHASES))
+    assert len(batch) == made.expected["loaded"]
+    assert len(rejects) == made.expected["rejected"] > 500
+    reasons: dict[str, int] = {}
+    for reject in rejects:
+        reasons[reject["reason"]] = reasons.get(reject["reason"], 0) + 1
+    assert reasons == made.expected["reasons"]
+
+
+def test_purchases_belong_to_customers_and_products(tmp_path: Path) -> None:
+    settings = {"customers": 50, "products": 20, "until": UNTIL}
+    headrace.generate("customers", 50, tmp_path / "c.csv")
+    headrace.generate("products", 20, tmp_path / "p.csv")
+    headrace.generate("purchases", 1000, tmp_path / "b.jsonl", **settings)
+    with (tmp_path / "c.csv").open(newline="") as file:
+        customers = {int(row["customer_id"]) for row in csv.DictReader(file)}
+    with (tmp_path / "p.csv").open(newline="") as file:
+        products = {int(row["product_id"]): row for row in csv.DictReader(file)}
+    assert len(customers) == 50
+    assert len(products) == 20
+    for line in (tmp_path / "b.jsonl").read_text().splitlines():
+        purchase = json.loads(line)
+        assert purchase["customer_id"] in customers
+        assert purchase["product_id"] in products
+
+
+def test_progress_and_exceptions(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    headrace.generate("purchases", 200_000, tmp_path / "p.jsonl", progress=seen.append)
+    assert (seen[-1].read, seen[-1].total_records) == (200_000, 200_000)
+
+    def stop(progress: Progress) -> None:
+        raise LookupError("enough")
+
+    path = tmp_path / "q.jsonl"
+    with pytest.raises(LookupError, match="enough"):
+        headrace.generate("purchases", 10**12, path, progress=stop)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "to", "settings"),
+    [
+        ("unheard of", "x.jsonl", {}),
+        ("purchases", "x.jsonl", {"nothing": 1}),
+        ("purchases", "x.jsonl", {"malformed": 10**7}),
+        ("purchases", "http://host/x", {}),
+        ("purchases", "kafka://topic", {}),
+        ("purchases", "x.jsonl", {"rate": -1}),
+    ],
+)
+def test_settings_that_cannot_be(data: str, to: str, settings: dict[str, int], tmp_path: Path) -> None:
+    with pytest.raises(headrace.UsageError):
+        headrace.generate(data, 1, to if "://" in to else tmp_path / to, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(headrace.HeadraceError, match="cannot be written"):
+        headrace.generate("customers", 1, tmp_path / "nowhere" / "x.csv")
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command `headrace generate`."""
+    program = f"import sys; sys.path[:] = {sys.path!r}; from headrace.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", program, "generate", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_command_writes_to_standard_output() -> None:
+    done = command("purchases", "--count", "3", "--to", "-")
+    assert done.returncode == 0
+    assert len([json.loads(line) for line in done.stdout.splitlines()]) == 3
+    assert "3 purchases" in done.stderr
+
+
+def test_command_tells_what_it_made(tmp_path: Path) -> None:
+    done = command(
+        "purchases", "--count", "2k", "--to", str(tmp_path / "x.jsonl"), "--set", "seed=9", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["records"], told["settings"]["seed"]) == (2000, 9)
+
+
+@pytest.mark.parametrize(
+    "words", [["--to", "-", "--json"], ["--to", "x", "--set", "seed"], ["--to", "x", "--set", "nothing=1"]]
+)
+def test_command_refuses(words: list[str]) -> None:
+    done = command("purchases", "--count", "1", *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
