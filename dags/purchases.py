@@ -21,7 +21,7 @@ again, cleared, started twice or killed half-way neither loses nor doubles anyth
 for by the next one.
 
 **Bad records never stop a load.** They are kept in `headrace.dead_letters` with reason, column, value,
-position and bytes. When table or sender are mended: `headrace dead-letters replay --job purchases`.
+position and bytes. When table or sender are mended: `headrace dead-letters replay purchases`.
 
 **Mail** goes out on success and on failure through the connection `headrace_smtp`; the param `mail` says how
 often.

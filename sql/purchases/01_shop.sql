@@ -11,8 +11,7 @@ CREATE TABLE IF NOT EXISTS shop.customers (
     city        text,
     country     char(2)     NOT NULL,
     segment     text,
-    created_at  timestamptz NOT NULL,
-    updated_at  timestamptz NOT NULL
+    created_at  timestamptz NOT NULL
 );
 COMMENT ON TABLE shop.customers IS 'Kept by the operational system; the DAG dictionaries copies it to mart.customers daily';
 
@@ -20,9 +19,7 @@ CREATE TABLE IF NOT EXISTS shop.products (
     product_id int           PRIMARY KEY,
     name       text          NOT NULL,
     category   text          NOT NULL,
-    price      numeric(12,2) NOT NULL CHECK (price >= 0),
-    currency   char(3)       NOT NULL,
-    updated_at timestamptz   NOT NULL
+    price      numeric(12,2) NOT NULL CHECK (price >= 0)
 );
 COMMENT ON TABLE shop.products IS 'Kept by the operational system; the DAG dictionaries copies it to mart.products daily';
 
@@ -38,7 +35,7 @@ CREATE TABLE IF NOT EXISTS shop.purchases (
     quantity     int           NOT NULL,
     amount       numeric(12,2) NOT NULL,
     currency     char(3)       NOT NULL,
-    channel      text,
+    channel      text          NOT NULL,
     purchased_at timestamptz   NOT NULL
 ) PARTITION BY RANGE (purchased_at);
 COMMENT ON TABLE shop.purchases IS 'Purchase events from Kafka, partitioned by ISO week of purchased_at (UTC); filled by the DAG purchases';
@@ -46,9 +43,8 @@ COMMENT ON TABLE shop.purchases IS 'Purchase events from Kafka, partitioned by I
 -- What the generator has made, so that the next run makes new purchases, and a task that is tried again makes the same ones.
 CREATE TABLE IF NOT EXISTS shop.generated (
     run_id     text        PRIMARY KEY,
-    first_id   bigint      NOT NULL,
+    first      bigint      NOT NULL CHECK (first >= 0),
     purchases  bigint      NOT NULL CHECK (purchases > 0),
-    seed       bigint      NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    until      timestamptz NOT NULL DEFAULT date_trunc('second', now())
 );
-COMMENT ON TABLE shop.generated IS 'Ranges of purchase_id handed out to runs of the DAG purchases_data';
+COMMENT ON TABLE shop.generated IS 'Stretches of made-up purchases handed out to runs of the DAG purchases_data: purchase_id is first + 1 and up';

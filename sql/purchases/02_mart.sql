@@ -11,17 +11,14 @@ CREATE TABLE IF NOT EXISTS mart.customers (
     city        text,
     country     char(2)     NOT NULL,
     segment     text,
-    created_at  timestamptz NOT NULL,
-    updated_at  timestamptz NOT NULL
+    created_at  timestamptz NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS mart.products (
     product_id int           PRIMARY KEY,
     name       text          NOT NULL,
     category   text          NOT NULL,
-    price      numeric(12,2) NOT NULL,
-    currency   char(3)       NOT NULL,
-    updated_at timestamptz   NOT NULL
+    price      numeric(12,2) NOT NULL
 );
 
 CREATE OR REPLACE VIEW mart.purchases AS

@@ -571,7 +571,7 @@ def test_a_mail_is_made_without_a_task_instance() -> None:
 def test_values_from_the_data_cannot_become_markup() -> None:
     letters = {
         "examples": [{"reason": "type", "value": "<script>alert(1)</script>", "message": "{{ 7 * 7 }}"}],
-        "replay": "headrace dead-letters replay --job 'a&b'",
+        "replay": "headrace dead-letters replay 'a&b'",
     }
     story = smtp.Story("purchases", "r", False, receipt=RECEIPT, dead_letters=letters)
     text = smtp.body(story)

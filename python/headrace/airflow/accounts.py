@@ -142,7 +142,7 @@ def dead_letter_report(conn: Any, job: str, runs: Sequence[str], examples: int =
         "job": job,
         "reasons": dict(sorted(reasons.items(), key=lambda item: -item[1])),
         "examples": [dict(zip(_EXAMPLE_NAMES, row, strict=True)) for row in shown],
-        "replay": f"headrace dead-letters replay --job {shlex.quote(job)}",
+        "replay": f"headrace dead-letters replay {shlex.quote(job)}",
     }
 
 
