@@ -113,9 +113,24 @@ static int64_t hr_shared_reserve(hr_shared *shared, int64_t want)
         long long take = left < want ? left : want;
         if (take <= 0)
             return 0;
+        atomic_fetch_add(&shared->in_flight, take);
         if (atomic_compare_exchange_weak(&shared->budget, &left, left - take))
             return take;
+        atomic_fetch_sub(&shared->in_flight, take);
     }
+}
+
+/* The fetch is over and brought `used` of the `taken` records. */
+static void hr_shared_return(hr_shared *shared, int64_t taken, int64_t used)
+{
+    atomic_fetch_add(&shared->budget, taken - used);
+    atomic_fetch_sub(&shared->in_flight, taken);
+}
+
+/* Whether the load has had all the records it may have. A fetch under way may still give some back: look at it first. */
+static bool hr_shared_exhausted(hr_shared *shared)
+{
+    return atomic_load(&shared->in_flight) == 0 && atomic_load(&shared->budget) == 0;
 }
 
 /* Fetch and decode until the batch is full, its time is up, or there is no more (work->last). */
@@ -133,13 +148,18 @@ static int hr_worker_fill(hr_worker *worker, hr_work *work, hr_decoder *decoder,
         bool finished;
         int rc;
 
-        if (want == 0 || atomic_load(&shared->stop) || (shared->deadline_ms != 0 && hr_monotonic_ms() >= shared->deadline_ms)) {
-            atomic_fetch_add(&shared->budget, want);
+        if ((want == 0 && hr_shared_exhausted(shared)) || atomic_load(&shared->stop) ||
+            (shared->deadline_ms != 0 && hr_monotonic_ms() >= shared->deadline_ms)) {
+            hr_shared_return(shared, want, 0);
             work->last = true;
             return HR_OK;
         }
+        if (want == 0) {
+            nanosleep(&(struct timespec){.tv_nsec = 5 * 1000000L}, NULL);
+            continue;
+        }
         rc = ops->fetch(worker->source, HR_FETCH_WAIT_MS, want, &chunk, error);
-        atomic_fetch_add(&shared->budget, want - (rc == HR_OK ? chunk.count : 0));
+        hr_shared_return(shared, want, rc == HR_OK ? chunk.count : 0);
         HR_RETURN_NOT_OK(rc);
         finished = chunk.finished;
         if (chunk.count > 0 || chunk.position_count > 0) {

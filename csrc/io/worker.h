@@ -13,10 +13,11 @@
 /* What the workers of a load have in common. */
 typedef struct hr_shared {
     const hr_load_config *config;
-    atomic_bool cancel;  /* roll back and stop now */
-    atomic_bool stop;    /* finish what is in hand, then stop */
-    atomic_llong budget; /* records that may still be fetched (limits.max_records) */
-    int64_t deadline_ms; /* monotonic; 0 none */
+    atomic_bool cancel;     /* roll back and stop now */
+    atomic_bool stop;       /* finish what is in hand, then stop */
+    atomic_llong budget;    /* records that may still be fetched (limits.max_records) and that nobody is fetching now */
+    atomic_llong in_flight; /* records that fetches under way may bring; what they do not use goes back to the budget */
+    int64_t deadline_ms;    /* monotonic; 0 none */
 } hr_shared;
 
 typedef struct hr_worker {
