@@ -1,36 +1,41 @@
-"""`make demo`: the services come up, and the terminal tells where everything is."""
+"""`make demo`: the services come up, the example runs through Airflow on a million purchases, and then the
+terminal tells what came of it and where everything is.
+
+The last line of the standard output is one JSON object; progress goes to the standard error.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import logging
 import sys
 
+from stack import jobs
 from stack.__main__ import show
-from stack.airflow import USER
 from stack.services import Stack
 
 
-def main() -> int:
-    """Start the services and print what is up; the exit code."""
+def main(words: list[str]) -> int:
+    """Start the services, run the DAGs, print what is up and what was done; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m stack.demo", description=__doc__)
+    parser.add_argument("--purchases", type=int, default=1_000_000, help="how many (1,000,000)")
+    parser.add_argument("--bad", type=int, default=1_000, help="damaged ones in a million (1,000: 0.1 %%)")
+    told = parser.parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     stack = Stack()
     try:
         stack.up()
+        total = jobs.run(stack, told.purchases, told.bad)
     except (RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    report(stack)
+    print(f"\n{jobs.report(stack, total)}\n")
+    show(stack)
+    print("\nAll of it keeps running until `make down`.")
+    print(json.dumps(jobs.line(total)), flush=True)
     return 0
 
 
-def report(stack: Stack) -> None:
-    """Print what is up, how to log in, and how to stop it all."""
-    print()
-    show(stack)
-    print()
-    print(f"Airflow   {stack.airflow.url}   user {USER}, password {stack.airflow.password}")
-    print("All of it keeps running until `make down`.")
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

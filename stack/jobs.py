@@ -175,7 +175,7 @@ def run(stack: Stack, purchases: int = 1_000_000, bad_per_million: int = 1_000) 
         jobs.known(dag_id)
         jobs.unpause(dag_id)
     with stack.postgres.connect(SHOP) as conn:
-        since = conn.execute("SELECT clock_timestamp()::text").fetchone()[0]
+        since = accounts.now(conn)
     log.info(
         "Generating %s purchases, of which %s in a million are bad.", f"{purchases:,}", f"{bad_per_million:,}"
     )
@@ -197,9 +197,26 @@ def run(stack: Stack, purchases: int = 1_000_000, bad_per_million: int = 1_000) 
     total["dictionaries"] = [
         jobs.xcom("dictionaries", dictionary_run, name) for name in ("customers", "products")
     ]
+    check(total)
+    return total
+
+
+def check(total: Mapping[str, Any]) -> None:
+    """Hold what was loaded against what was generated.
+
+    :raises JobFailed: when the receipts do not balance, or say something else than the generator expects
+    """
     if not receipts.balances(total):
         raise JobFailed(f"the books do not balance: {receipts.headline(total)}")
-    return total
+    generated = total["generated"]
+    if total["read"] < generated["records"]:
+        raise JobFailed(f"{generated['records']:,} purchases were sent, but {total['read']:,} were read")
+    expected = generated["expected"]
+    if total["read"] > generated["records"]:
+        return  # there were others in the topic already
+    for name in ("loaded", "rejected"):
+        if total[name] != expected[name]:
+            raise JobFailed(f"{expected[name]:,} purchases should be {name}, but {total[name]:,} are")
 
 
 def report(stack: Stack, total: Mapping[str, Any]) -> str:
@@ -228,6 +245,7 @@ def report(stack: Stack, total: Mapping[str, Any]) -> str:
         *(receipts.headline(receipt) for receipt in total["dictionaries"] if receipt),
         receipts.headline(total),
         "REJECTED (headrace.dead_letters)\n" + receipts.letters_text(total["dead_letters"]),
+        'the command finds the services after: eval "$(.venv/bin/python -m stack env)"',
         f"AIRFLOW\n{airflow.url}/dags/purchases\nuser {USER}, password {airflow.password}\n"
         f"mails are in {stack.mail.inbox}",
     ]

@@ -67,8 +67,12 @@ def quote_name(name: str) -> str:
 def open_account(conn: Any, job: str, target: str, count_rows: bool = True) -> dict[str, Any]:
     """Note the database's time and, unless told not to, the rows of the target before a run."""
     rows = count(conn, target) if count_rows else None
-    since = conn.execute("SELECT clock_timestamp()::text").fetchone()[0]
-    return {"job": job, "target": target, "since": since, "rows": rows}
+    return {"job": job, "target": target, "since": now(conn), "rows": rows}
+
+
+def now(conn: Any) -> str:
+    """The database's time."""
+    return str(conn.execute("SELECT clock_timestamp()::text").fetchone()[0])
 
 
 def count(conn: Any, table: str) -> int:
