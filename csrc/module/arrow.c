@@ -3,6 +3,9 @@
  * A capsule owns its struct: its destructor releases what no consumer has taken over (then `release` is NULL) and frees the struct.
  */
 #include "core/arrow.h"
+
+#include <errno.h>
+
 #include "module/module.h"
 
 #define HR_PY_ARROW_SCHEMA "arrow_schema"
@@ -148,28 +151,36 @@ int hr_py_arrow_import_schema(const hr_py_state *state, PyObject *object, hr_sch
     return *out != NULL ? 0 : -1;
 }
 
+/* What a stream's function that returned `code` has to say. */
+static int hr_py_stream_failed(struct ArrowArrayStream *stream, int code, const char *what, hr_error *error)
+{
+    const char *why = stream->get_last_error(stream);
+
+    if (code == ENOMEM)
+        return hr_error_nomem(error);
+    return hr_error_set(error, HR_EUSAGE, "%s: %s", what, why != NULL ? why : "no reason given");
+}
+
 /* Read all arrays of a stream into one batch. No Python in here: called without the GIL, though the stream may take it. */
 static int hr_py_read_stream(struct ArrowArrayStream *stream, hr_schema *given, hr_batch **out, hr_error *error)
 {
     struct ArrowSchema arrow = {0};
     struct ArrowArray array = {0};
     hr_schema *schema = given;
-    const char *why;
-    int rc = HR_OK;
+    int rc = HR_OK, code;
 
     *out = NULL;
-    if (stream->get_schema(stream, &arrow) != 0) {
-        why = stream->get_last_error(stream);
-        return hr_error_set(error, HR_EUSAGE, "the Arrow stream has no schema: %s", why != NULL ? why : "no reason given");
-    }
+    code = stream->get_schema(stream, &arrow);
+    if (code != 0)
+        return hr_py_stream_failed(stream, code, "the Arrow stream has no schema", error);
     if (given == NULL)
         rc = hr_arrow_import_schema(&arrow, &schema, error);
     if (rc == HR_OK)
         rc = hr_batch_new(schema, out, error);
     while (rc == HR_OK) {
-        if (stream->get_next(stream, &array) != 0) {
-            why = stream->get_last_error(stream);
-            rc = hr_error_set(error, HR_EUSAGE, "the Arrow stream failed: %s", why != NULL ? why : "no reason given");
+        code = stream->get_next(stream, &array);
+        if (code != 0) {
+            rc = hr_py_stream_failed(stream, code, "the Arrow stream failed", error);
             break;
         }
         if (array.release == NULL)

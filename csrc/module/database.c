@@ -269,7 +269,8 @@ static PyMethodDef hr_py_connection_methods[] = {
      PyDoc_STR("query($self, sql, parameters=())\n--\n\n"
                "Run one statement with $1, $2... as text; returns a list of tuples of str or None.")},
     {"script", hr_py_connection_script, METH_O,
-     PyDoc_STR("script($self, sql, /)\n--\n\nRun several statements, as one transaction unless they say otherwise; returns the rows of the last.")},
+     PyDoc_STR("script($self, sql, /)\n--\n\n"
+               "Run several statements, as one transaction unless they say otherwise; returns the rows of the last.")},
     {"close", hr_py_connection_close, METH_NOARGS, PyDoc_STR("close($self)\n--\n\nClose it; an open transaction is rolled back.")},
     {"__enter__", hr_py_connection_enter, METH_NOARGS, PyDoc_STR("__enter__($self)\n--\n\nThe connection itself.")},
     {"__exit__", hr_py_connection_exit, METH_VARARGS, PyDoc_STR("__exit__($self, kind, error, trace, /)\n--\n\nClose it.")},
@@ -277,7 +278,8 @@ static PyMethodDef hr_py_connection_methods[] = {
 };
 
 static PyGetSetDef hr_py_connection_getset[] = {
-    {"server_version", hr_py_connection_version, NULL, PyDoc_STR("The server's version as a number (180006 is 18.6), 0 when closed."), NULL},
+    {"server_version", hr_py_connection_version, NULL,
+     PyDoc_STR("The server's version as a number (180006 is 18.6), 0 when closed."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

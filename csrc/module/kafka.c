@@ -222,7 +222,8 @@ PyMethodDef hr_py_kafka_methods[] = {
     {"kafka_offsets", hr_py_kafka_offsets, METH_O,
      PyDoc_STR("kafka_offsets(question, /)\n--\n\n"
                "{config, topic, partitions, timestamp_ms} -> [{partition, begin, end, at}], JSON texts.")},
-    {"kafka_topics", hr_py_kafka_topics, METH_O, PyDoc_STR("kafka_topics(question, /)\n--\n\n{config} -> [{topic, partitions}], JSON texts.")},
+    {"kafka_topics", hr_py_kafka_topics, METH_O,
+     PyDoc_STR("kafka_topics(question, /)\n--\n\n{config} -> [{topic, partitions}], JSON texts.")},
     {"kafka_create_topic", hr_py_kafka_create_topic, METH_O,
      PyDoc_STR("kafka_create_topic(question, /)\n--\n\n{config, topic, partitions, replication, settings} -> {created}, JSON texts.")},
     {"kafka_delete_topic", hr_py_kafka_delete_topic, METH_O,

@@ -18,8 +18,8 @@ from headrace.progress import Progress, make_callback
 class Generated:
     """What was made: the truth that the receipt of a load can be held against.
 
-    bytes: without line ends; settings: all numbers in force; kinds: records of each kind; expected: what a load into the intended table
-    makes of them: {"loaded", "rejected", "reasons"}.
+    bytes: without line ends; settings: all numbers in force; kinds: records of each kind; expected: what a
+    load into the intended table makes of them: {"loaded", "rejected", "reasons"}.
     """
 
     data: str
@@ -71,7 +71,7 @@ def generate(
     rate: records a second at most.
     partitions, replication, topic_config: of the topic, when it is not there yet.
     settings: the data set's numbers, such as seed, customers, products, until, weeks, and shares in a
-    million: malformed, late, duplicate, unknown, extra. UsageError names one that does not exist or does not fit.
+      million: malformed, late, duplicate, unknown, extra. UsageError names one that does not exist or fit.
     """
     from headrace import _headrace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 _SECRETS = ("password", "sslpassword", "passfile_content", "oauth_client_secret")
 # keyword = value, where value is 'quoted with \' inside' or runs to the next blank
@@ -30,20 +30,21 @@ def without_password(dsn: str | None) -> str:
 
 
 def _uri_without_password(dsn: str) -> str:
-    # An @ inside an unescaped password belongs to the password: the last one ends it.
-    parts = urlsplit(dsn)
-    user, at, hosts = parts.netloc.rpartition("@")
-    netloc = user.partition(":")[0] + at + hosts
-    query = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k.lower() not in _SECRETS]
-    return urlunsplit((parts.scheme, netloc, parts.path, urlencode(query, quote_via=quote, safe="/:,"), ""))
+    # Up to the last @, whatever stands before it: an unescaped / ? or @ in a password must not let a part out.
+    shown = re.sub(r"^(\w+://[^:/?#@]*):.*@", r"\1@", dsn, flags=re.DOTALL)
+    start, _, query = shown.partition("?")
+    kept = [
+        pair for pair in query.split("&") if pair and unquote(pair.partition("=")[0]).lower() not in _SECRETS
+    ]
+    return start + ("?" + "&".join(kept) if kept else "")
 
 
 def take_parameter(dsn: str, name: str) -> tuple[str, str | None]:
     """Take one parameter of our own out of a URI's query: (the URI without it, its value or None)."""
-    parts = urlsplit(dsn)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    value = next((v for k, v in query if k == name), None)
-    if value is None:
+    start, _, query = dsn.partition("?")
+    pairs = [pair for pair in query.split("&") if pair]
+    ours = [pair for pair in pairs if pair.partition("=")[0] == name]
+    if not ours:
         return dsn, None
-    rest = urlencode([(k, v) for k, v in query if k != name], quote_via=quote, safe="/:,")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, rest, parts.fragment)), value
+    rest = [pair for pair in pairs if pair not in ours]
+    return start + ("?" + "&".join(rest) if rest else ""), unquote(ours[-1].partition("=")[2])

@@ -1,0 +1,143 @@
+"""Every entry of the module survives memory that runs out: the n-th allocation fails for all n, and each time there is a
+MemoryError (or what the work says), never a crash, and afterwards everything works as before.
+
+A build of its own, where allocations can be made to fail (csrc/core/alloc.h under -DHR_FAULTS, tests/core/faults.c).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = ["libpq", "rdkafka", "jansson", "libzstd", "libxxhash", "zlib"]
+
+
+def run(*command: str | Path) -> str:
+    """The output of a command; the test fails with what it said when it fails."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The module, built so that its allocations can fail."""
+    folder = tmp_path_factory.mktemp("faults")
+    sources = [*(ROOT / "csrc").glob("*/*.c"), ROOT / "tests/core/faults.c"]
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-O0", "-fPIC", "-pthread", "-DHR_FAULTS", f"-I{ROOT / 'csrc'}"]
+    flags += [f"-I{sysconfig.get_paths()['include']}", *run("pkg-config", "--cflags", *LIBRARIES).split()]
+
+    def compile_one(source: Path) -> Path:
+        target = folder / f"{source.parent.name}-{source.stem}.o"
+        run("cc", *flags, "-c", source, "-o", target)
+        return target
+
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(compile_one, sources))
+    module = folder / f"_headrace{sysconfig.get_config_var('EXT_SUFFIX')}"
+    run(
+        "cc",
+        "-shared",
+        *objects,
+        "-o",
+        module,
+        *run("pkg-config", "--libs", *LIBRARIES).split(),
+        "-lm",
+        "-pthread",
+    )
+    return module
+
+
+PREPARE = """
+import ctypes, importlib.util, sys, types
+import headrace
+from headrace import errors
+path = sys.argv[1]
+spec = importlib.util.spec_from_file_location("headrace._headrace", path)
+h = importlib.util.module_from_spec(spec)
+sys.modules["headrace._headrace"] = h
+spec.loader.exec_module(h)
+lib = ctypes.CDLL(path)
+lib.hr_fault_arm.argtypes = [ctypes.c_long, ctypes.c_bool]
+lib.hr_fault_fired.restype = ctypes.c_bool
+columns = [("id", "int", True), ("t", "text"), ("n", "numeric"), ("a", "text[]"), ("at", "timestamptz"), ("j", "jsonb")]
+schema = h.Schema(columns, {"t": "x.y"})
+good = b'{"id":1,"x":{"y":"te\\\\u00e9xt"},"n":1.5,"a":["p",null],"at":"2026-11-21T00:00:00Z","j":{"k":[1]}}\\n' * 70
+bad = b'{"id":"x"}\\n{broken\\n{"at":1}\\n'
+batch, _ = h.decode_json(good, schema)
+copied = batch.to_copy()
+config = '{"job":"j","run_id":"6f0b3c3e-8f4e-4a9c-9d0e-000000000001","source":{"kind":"stdin"},"target":{"dsn":"host=127.0.0.1 port=1","table":"t"}}'
+"""
+
+WORKS = {
+    "schema": 'h.Schema(columns, {"t": "x.y", "j": "$rest"}).names',
+    "json": "h.decode_json(good, schema)[0].num_rows",
+    "json rejects": "h.decode_json(bad, schema)[1]",
+    "json of an iterable": "h.decode_json(['{\"id\":1}', b'{}', None], schema)[1]",
+    "csv": "h.decode_csv('id,t\\n1,\"a\"\"b\"\\nx,b\\n', h.Schema([('id', 'int'), ('t', 'text')]))[1]",
+    "partition": "[len(p[4]) for p in h.partition(batch, 'at', 'day', 'Europe/Warsaw')]",
+    "to_copy": "batch.to_copy()",
+    "to_copy text": "batch.to_copy('text')",
+    "from_copy": "h.Batch.from_copy(copied, schema).num_rows",
+    "column_text": "[batch.column_text(c, 0) for c in range(6)]",
+    "arrow schema": "len(h.Schema.from_arrow(schema))",
+    "arrow array": "h.Batch.from_arrow(batch).num_rows",
+    "arrow stream": "h.Batch.from_arrow(types.SimpleNamespace(__arrow_c_stream__=batch.__arrow_c_stream__)).num_rows",
+    "load": "h.run_load(config)",
+    "plan": "h.plan_load(config)",
+    "connection": "h.Connection('host=127.0.0.1 port=1')",
+    "topics": 'h.kafka_topics(\'{"config":{"bootstrap.servers":1}}\')',
+    "generate": 'h.generate(\'{"data":"purchases","count":10,"to":{"kind":"file","path":"\' + sys.argv[2] + \'"}}\')[:40]',
+}
+
+WALK = """
+def work():
+    try:
+        return {work}
+    except MemoryError:
+        return MemoryError
+    except errors.HeadraceError as error:
+        return type(error), str(error)
+
+expected = work()
+assert expected is not MemoryError
+failed = 0
+for forever in (False, True):
+    for n in range(1, 100_000):
+        lib.hr_fault_arm(n, forever)
+        result = work()
+        fired = lib.hr_fault_fired()
+        lib.hr_fault_arm(0, False)
+        if not fired:
+            assert result == expected, (n, result, expected)
+            break
+        failed += result is MemoryError
+        # an allocation that can be done without may fail without a trace
+        assert result is MemoryError or result == expected, (n, result, expected)
+    else:
+        raise AssertionError("it never ends")
+assert failed > 0
+assert work() == expected
+print("survived", failed)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORKS)
+def test_memory_that_runs_out_is_survived(name: str, faulty: Path, tmp_path: Path) -> None:
+    program = f"import sys; sys.path[:] = {sys.path!r}\n{PREPARE}{WALK.format(work=WORKS[name])}"
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", program, str(faulty), str(tmp_path / "made.jsonl")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("survived")
