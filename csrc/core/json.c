@@ -19,7 +19,7 @@ struct hr_json_key {
     /* How the last record spelled it: all bytes from the one after '{' or ',' to the first one of the value, such as ` "city": `. */
     char spelling[HR_JSON_SPELLING];
     uint32_t spelling_len;
-    uint32_t spelling_bits;     /* a bit for each of its first 16 bytes; HR_JSON_NEVER when not spelled yet */
+    uint32_t spelling_bits;     /* a bit for each of its bytes; HR_JSON_NEVER when they are more than 16, or not known yet */
     hr_json_key *next[2];       /* what followed last, and before that */
     int32_t column;             /* the first column that takes the value as a whole, or the spare field */
     bool taken;                 /* there is such a column */
@@ -81,7 +81,7 @@ static void hr_json_spell(hr_json_key *key, const char *text, size_t n)
 {
     memcpy(key->spelling, text, n);
     key->spelling_len = (uint32_t)n;
-    key->spelling_bits = n >= 16 ? 0xffffu : (1u << n) - 1;
+    key->spelling_bits = n > 16 ? HR_JSON_NEVER : (1u << n) - 1;
 }
 
 /* Fill in a key called name[0..n) (copied into the arena), not spelled yet: it is recognised by its name only. */
@@ -319,16 +319,15 @@ static inline unsigned hr_json_same16(const char *a, const char *b)
 #endif
 }
 
-/* Whether the key, spelled as last time, stands at p. */
-static inline bool hr_json_key_is(const hr_json_key *key, const char *p, const char *end)
+/* Whether the key, spelled as last time, stands at p: for spellings of up to 16 bytes, where 16 bytes can be read. */
+static inline bool hr_json_key_is_short(const hr_json_key *key, const char *p)
 {
-    if (HR_LIKELY(end - p >= 16)) {
-        if ((hr_json_same16(p, key->spelling) & key->spelling_bits) != key->spelling_bits)
-            return false;
-        if (HR_LIKELY(key->spelling_len <= 16))
-            return true;
-        return end - p >= key->spelling_len && memcmp(p + 16, key->spelling + 16, key->spelling_len - 16) == 0;
-    }
+    return (hr_json_same16(p, key->spelling) & key->spelling_bits) == key->spelling_bits;
+}
+
+/* The same for any spelling, anywhere. */
+static bool hr_json_key_is(const hr_json_key *key, const char *p, const char *end)
+{
     return key->spelling_len > 0 && end - p >= key->spelling_len && memcmp(p, key->spelling, key->spelling_len) == 0;
 }
 
@@ -398,19 +397,30 @@ static hr_json_key *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_
     return key;
 }
 
-/* The way for a key that was not predicted. text is the byte after '{' or ','. Returns the first byte of the value, and the key. */
+/* The way for a key that is not the short one expected. text is the byte after '{' or ','. Returns the first byte of the value, which is
+ * not beyond the end, and the key. */
 static const char *hr_json_read_key(hr_json *json, hr_json_node *node, hr_json_mode mode, hr_json_key *previous, const char *text,
                                     hr_json_key **out)
 {
     const char *end = json->scan.end, *p;
-    hr_json_key *key = hr_json_find_key(json, node, mode, hr_json_skip_space(text, end), &p);
+    hr_json_key *key;
 
+    for (int i = 0; i < 2; i++) {
+        key = previous->next[i];
+        if (hr_json_key_is(key, text, end) && end - text > key->spelling_len) {
+            *out = key;
+            return text + key->spelling_len;
+        }
+    }
+    key = hr_json_find_key(json, node, mode, hr_json_skip_space(text, end), &p);
     if (key == NULL)
         return NULL;
     p = hr_json_skip_space(p, end);
     if (p >= end || *p != ':')
         return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a key must be followed by ':'");
     p = hr_json_skip_space(p + 1, end);
+    if (p >= end)
+        return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a value is expected");
     if (key != &node->other && p - text <= HR_JSON_SPELLING) {
         hr_json_spell(key, text, (size_t)(p - text));
         if (previous->next[0] != key) {
@@ -422,12 +432,11 @@ static const char *hr_json_read_key(hr_json *json, hr_json_node *node, hr_json_m
     return p;
 }
 
-/* The commonest numbers without a call: digits, at most a point and digits, 15 bytes in all. Any other is read from its start. */
-static inline const char *hr_json_skip_number(const hr_json_scan *scan, const char *p, const char *end)
+/* The commonest numbers without a call: digits, at most a point and digits, 15 bytes in all. `digits` is after the sign of the number that
+ * starts at p. Any other number is read from its start. */
+static inline const char *hr_json_skip_number(const hr_json_scan *scan, const char *p, const char *digits, const char *end)
 {
 #if HR_JSON_MASK16
-    const char *digits = p + (*p == '-');
-
     if (HR_LIKELY(end - digits >= 16)) {
         unsigned others = hr_json_nondigits16(digits);
         unsigned n = (unsigned)__builtin_ctz(others | 0x10000u);
@@ -447,6 +456,7 @@ static inline const char *hr_json_skip_number(const hr_json_scan *scan, const ch
         }
     }
 #else
+    (void)digits;
     (void)end;
 #endif
     return hr_json_skip_number_slow(scan, p);
@@ -557,20 +567,15 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
         const char *member = p;
         hr_json_key *key = previous->next[0];
 
-        if (HR_LIKELY(hr_json_key_is(key, p, end))) {
-            p += key->spelling_len;
-        } else if (hr_json_key_is(previous->next[1], p, end)) {
-            key = previous->next[1];
+        if (HR_LIKELY(end - p > 16) && HR_LIKELY(hr_json_key_is_short(key, p))) {
             p += key->spelling_len;
         } else {
             p = hr_json_read_key(json, node, mode, previous, p, &key);
-            if (p == NULL)
+            if (HR_UNLIKELY(p == NULL))
                 return NULL;
         }
         previous = key;
 
-        if (HR_UNLIKELY(p >= end))
-            return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a value is expected");
         value = p;
         if (*p == '"') {
             p = hr_json_find_special(json->scan.start, p + 1, end);
@@ -584,7 +589,7 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
                     hr_json_store(&fields[key->column], value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, escaped);
             }
         } else if ((unsigned char)(*p - '0') <= 9 || *p == '-') {
-            p = hr_json_skip_number(&json->scan, p, end);
+            p = hr_json_skip_number(&json->scan, p, p + (*p == '-'), end);
             if (HR_LIKELY(p != NULL))
                 hr_json_store(&fields[key->column], value, (size_t)(p - value), HR_TOKEN_NUMBER, false);
         } else {
