@@ -30,7 +30,7 @@ def without_password(dsn: str | None) -> str:
 
 
 def _uri_without_password(dsn: str) -> str:
-    # Up to the last @, whatever stands before it: an unescaped / ? or @ in a password must not let a part out.
+    # Up to the last @: an unescaped / ? or @ in a password must not let a part of it out.
     shown = re.sub(r"^(\w+://[^:/?#@]*):.*@", r"\1@", dsn, flags=re.DOTALL)
     start, _, query = shown.partition("?")
     kept = [
