@@ -1,0 +1,97 @@
+"""`python -m bench`: measure, print a table, write build/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bench import harness, machine
+from bench.harness import Bench, Options, say
+from stack.paths import BUILD
+
+QUICK = Options(records=300_000, kafka_records=300_000, decode_records=100_000)
+"""Enough to see that everything runs; too short for the numbers to mean much."""
+
+
+def parse(argv: Sequence[str] | None) -> tuple[Options, list[str], bool]:
+    """Options, names of cases (none: all), and whether only to list them."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("cases", nargs="*", help="cases to run, or names of figures; all unless given")
+    parser.add_argument("--list", action="store_true", help="print the cases and their figures")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
+    for name, what in (
+        ("records", "records in the file"),
+        ("kafka-records", "messages in the topic"),
+        ("decode-records", "records to decode"),
+        ("partitions", "partitions of the topic"),
+        ("weeks", "weeks the records are spread over"),
+        ("workers", "workers of Headrace, processes of the parallel peers"),
+        ("rounds", "runs of each side that count, at least 3"),
+    ):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=what)
+    args = parser.parse_args(argv)
+    options = QUICK if args.quick else Options()
+    given = {
+        name: getattr(args, name) for name in Options.__dataclass_fields__ if getattr(args, name) is not None
+    }
+    options = replace(options, **given)
+    if options.rounds < 3 or min(vars(options).values()) < 1:
+        parser.error("every number must be above 0, and rounds at least 3")
+    return options, args.cases, args.list
+
+
+def choose(found: dict[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
+    """The cases that are named or have a figure that is named."""
+    if not wanted:
+        return found
+    known = set(found) | {figure.name for module in found.values() for figure in module.FIGURES}
+    for name in wanted:
+        if name not in known:
+            raise SystemExit(f"bench: there is no case or figure {name}; `python -m bench --list` shows them")
+    return {
+        name: module
+        for name, module in found.items()
+        if name in wanted or any(figure.name in wanted for figure in module.FIGURES)
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the cases. 0 even when a goal is missed: the table says so."""
+    options, wanted, only_list = parse(argv)
+    found = choose(harness.load_cases(), wanted)
+    if only_list:
+        for name, module in found.items():
+            print(f"{name}: {module.__doc__.splitlines()[0]}")
+            for figure in module.FIGURES:
+                print(f"    {figure.name}: {figure.what}")
+        return 0
+    about = machine.describe()
+    print("\n".join(f"{name}: {value}" for name, value in about.items()))
+    print("options: " + ", ".join(f"{name} {value}" for name, value in vars(options).items()), flush=True)
+    values: dict[str, float] = {}
+    details: dict[str, Any] = {"machine": about, "options": vars(options), "figures": values, "runs": {}}
+    rows: list[list[str]] = []
+    bench = Bench(options)
+    try:
+        for name, module in found.items():
+            say(f"-- {name}: {module.__doc__.splitlines()[0]}")
+            results, figures = harness.run_case(bench, name, module)
+            values.update(figures)
+            details["runs"][name] = harness.raw(results)
+            rows += harness.figure_rows(module.FIGURES, figures)
+            print(f"\n{name}: {module.__doc__.splitlines()[0]}")
+            print(harness.table(harness.SIDE_HEAD, harness.side_rows(results)), flush=True)
+    finally:
+        bench.close()
+    print("\n" + harness.table(harness.FIGURE_HEAD, rows))
+    harness.write_json(BUILD / "bench.json", values)
+    harness.write_json(BUILD / "bench-details.json", details)
+    say(f"written: {BUILD / 'bench.json'} and bench-details.json beside it, with every run")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+"""One module for each question. It has a docstring (its first line is the title), `FIGURES` and
+`sides(bench)`.
+"""

@@ -1,0 +1,79 @@
+"""The servers of a benchmark, tuned, and the CPU time that processes take.
+
+Both sides of every comparison use the same running servers with the same settings. fsync and
+synchronous_commit stay on: what is measured is a load that survives a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from stack import kafka, postgres
+
+POSTGRES: Mapping[str, str] = {
+    "shared_buffers": "1GB",
+    "maintenance_work_mem": "256MB",
+    "work_mem": "64MB",
+    "wal_buffers": "16MB",
+    "max_wal_size": "16GB",
+    "min_wal_size": "4GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+    "jit": "off",
+}
+"""Beside those of stack/postgres.py. Write-ahead log is recycled and no checkpoint or vacuum falls into the
+time of one side only; wal_level, full_page_writes and the like are PostgreSQL's defaults.
+"""
+
+KAFKA: Mapping[str, str] = {
+    "num.network.threads": "2",
+    "num.io.threads": "2",
+}
+"""Beside those of stack/kafka: as many threads as cores; all else is Kafka's defaults."""
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def start_postgres(folder: Path) -> postgres.Server:
+    """A fresh server in this folder; it ends, and its data goes, with `destroy()`."""
+    return postgres.Server(folder, keep=False, settings=POSTGRES).start()
+
+
+def start_kafka(folder: Path) -> kafka.Broker:
+    """A fresh broker in this folder; it ends, and its data goes, with `destroy()`."""
+    return kafka.Broker(folder, heap="1g", keep=False, settings=KAFKA).start()
+
+
+def _fields(pid: str) -> list[str]:
+    """/proc/PID/stat from the state on; empty when the process has gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def cpu_of_tree(pid: int) -> float:
+    """Seconds of CPU that a process, its children and those it has buried have taken so far."""
+    while True:
+        own = _fields(str(pid))[11:15]  # utime, stime, and both of the buried children
+        children = 0
+        for entry in os.listdir("/proc"):
+            fields = _fields(entry) if entry.isdigit() else []
+            if fields and int(fields[1]) == pid:
+                children += int(fields[11]) + int(fields[12])
+        if (
+            _fields(str(pid))[13:15] == own[2:4]
+        ):  # nobody was buried while we counted, so nobody is missing or counted twice
+            return (children + sum(int(n) for n in own)) / _TICK
+
+
+def cpu_of_machine() -> float:
+    """Seconds of CPU that everything on the machine has taken so far, with what other guests of the host
+    stole.
+    """
+    names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    line = Path("/proc/stat").read_text().splitlines()[0].split()[1 : len(names) + 1]
+    return sum(int(n) for name, n in zip(names, line, strict=True) if name not in ("idle", "iowait")) / _TICK
