@@ -11,27 +11,6 @@ extern const hr_format hr_format_json, hr_format_csv;
 
 const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, NULL};
 
-/* How a column's values are made. All but the last are short cuts for what hr_type_ops.parse would do. */
-typedef enum hr_decode_road {
-    HR_ROAD_PARSE = 0,
-    HR_ROAD_INT4,
-    HR_ROAD_INT8,
-    HR_ROAD_DECIMAL, /* numeric(p,s) of at most 18 digits */
-    HR_ROAD_TEXT,    /* text without a limit: the record's encoding has been checked */
-    HR_ROAD_JSON,    /* parse, but strings keep their quotes and escapes */
-    HR_ROAD_METADATA /* from around the record */
-} hr_decode_road;
-
-/* What decode.c needs to know of a column for every record, close together. */
-typedef struct hr_decode_step {
-    int (*parse)(const hr_type *type, hr_token token, const char *s, size_t n, struct hr_column *out, hr_error *error);
-    const hr_type *type;
-    uint64_t absent_bit; /* the bit of the column's default, or 0 */
-    hr_decode_road road;
-    hr_from from;
-    bool required;       /* NOT NULL, and loaded */
-} hr_decode_step;
-
 const hr_format *hr_format_find(const char *name)
 {
     for (int i = 0; hr_formats[i] != NULL; i++)
@@ -301,40 +280,12 @@ static int hr_decode_escaped(hr_decoder *decoder, const hr_decode_step *step, co
 
 /* Turn one field that is neither null nor absent into the next value of its column; `end` is the record's end. On failure the column is
  * as before, but for what hr_column_truncate undoes. */
-static inline int hr_decode_value(hr_decoder *decoder, const hr_decode_step *step, const hr_field *field, const char *end,
-                                  hr_column *column, hr_error *error)
+static int hr_decode_value(hr_decoder *decoder, const hr_decode_step *step, const hr_field *field, const char *end, hr_column *column,
+                           hr_error *error)
 {
-    const char *s = field->data;
-    size_t n = field->len;
-    int64_t value;
-
     if (HR_UNLIKELY(field->flags & HR_FIELD_ESCAPED) && (step->road != HR_ROAD_JSON || field->token != HR_TOKEN_STRING))
         return hr_decode_escaped(decoder, step, field, column, error);
-    switch (step->road) {
-    case HR_ROAD_INT4:
-        if (HR_LIKELY(hr_short_integer(s, n, end, &value)))
-            return hr_column_append_int32(column, (int32_t)value, error);
-        break;
-    case HR_ROAD_INT8:
-        if (HR_LIKELY(hr_short_integer(s, n, end, &value)))
-            return hr_column_append_int64(column, value, error);
-        break;
-    case HR_ROAD_DECIMAL:
-        if (HR_LIKELY(hr_short_decimal(s, n, end, step->type->precision, step->type->scale, &value)))
-            return hr_column_append_decimal(column, (hr_decimal128){(uint64_t)value, 0}, error);
-        break;
-    case HR_ROAD_TEXT:
-        return hr_short_text(column, s, n, end, error);
-    case HR_ROAD_JSON:
-        if (field->token == HR_TOKEN_STRING) {
-            s -= 1;
-            n += 2;
-        }
-        break;
-    default:
-        break;
-    }
-    return step->parse(step->type, (hr_token)field->token, s, n, column, error);
+    return hr_decode_plain(step, (hr_token)field->token, field->data, field->len, end, column, error);
 }
 
 /* A field the record does not give: from around it, null or absent. */
@@ -351,17 +302,7 @@ static int hr_decode_without(hr_decoder *decoder, const hr_record *record, int32
     return hr_decode_null(step, field, decoder->schema->columns[i].name, column, absent, error);
 }
 
-/* A row failed at column i: say where, and take back what is there of it. */
-static int hr_decode_undo(hr_decoder *decoder, const hr_record *record, hr_batch *batch, int32_t i, int rc, hr_error *error)
-{
-    if (rc == HR_EDATA)
-        hr_decode_blame(record, &decoder->fields[i], i, error);
-    for (; i >= 0; i--)
-        hr_column_truncate(&batch->columns[i], batch->length);
-    return rc;
-}
-
-/* Append the fields as one row. On failure the batch is as it was. */
+/* Append as one row the fields that the format has not appended itself. */
 static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
 {
     const char *const end = record->data + record->len;
@@ -373,22 +314,29 @@ static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch 
     for (; step < last; step++, field++, column++) {
         int rc;
 
-        if (HR_LIKELY(field->token > HR_TOKEN_NULL))
+        if (HR_LIKELY(field->flags & HR_FIELD_DONE))
+            continue;
+        if (HR_UNLIKELY(column->length > batch->length)) /* the value of an equal key before this one */
+            hr_column_truncate(column, batch->length);
+        if (field->token > HR_TOKEN_NULL)
             rc = hr_decode_value(decoder, step, field, end, column, error);
         else
             rc = hr_decode_without(decoder, record, (int32_t)(step - decoder->steps), column, &absent, error);
-        if (HR_UNLIKELY(rc != HR_OK))
-            return hr_decode_undo(decoder, record, batch, (int32_t)(step - decoder->steps), rc, error);
+        if (HR_UNLIKELY(rc != HR_OK)) {
+            if (rc == HR_EDATA)
+                hr_decode_blame(record, field, (int32_t)(step - decoder->steps), error);
+            return rc;
+        }
     }
     if (decoder->schema->default_count > 0)
         batch->absent[batch->length] = absent;
-    batch->length++;
     return HR_OK;
 }
 
 int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
 {
     size_t count = (size_t)decoder->schema->count;
+    int rc;
 
     if (batch->schema != decoder->schema)
         return hr_error_set(error, HR_EUSAGE, "the batch was made for another schema than the decoder");
@@ -401,10 +349,18 @@ int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *ba
     if (decoder->format->decode != NULL)
         return decoder->format->decode(decoder, record, batch, error);
     memset(decoder->fields, 0, count * sizeof(*decoder->fields));
-    HR_RETURN_NOT_OK(decoder->format->fields(decoder, record, decoder->fields, error));
     if (decoder->schema->default_count > 0)
         HR_RETURN_NOT_OK(hr_batch_reserve_absent(batch, error));
-    return hr_decode_row(decoder, record, batch, error);
+    decoder->batch = batch;
+    rc = decoder->format->fields(decoder, record, decoder->fields, error);
+    decoder->batch = NULL;
+    if (HR_LIKELY(rc == HR_OK))
+        rc = hr_decode_row(decoder, record, batch, error);
+    if (HR_LIKELY(rc == HR_OK))
+        batch->length++;
+    else
+        hr_batch_truncate(batch, batch->length);
+    return rc;
 }
 
 int hr_decoder_header(hr_decoder *decoder, const char *line, size_t n, hr_error *error)

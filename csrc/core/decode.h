@@ -32,6 +32,7 @@ typedef struct hr_record {
 #define HR_NO_TIMESTAMP INT64_MIN
 
 #define HR_FIELD_ESCAPED 1u /* STRING: backslash escapes inside; TEXT: the CSV quote doubled inside */
+#define HR_FIELD_DONE 2u    /* the value is in its column already: see decode_short.h */
 typedef struct hr_field {
     const char *data;
     uint32_t len;
@@ -85,6 +86,7 @@ struct hr_decoder {
     hr_arena options_arena; /* what options points to */
     hr_arena scratch;  /* reset before every record */
     hr_field *fields;  /* schema->count, and a spare one that a format may use as it likes */
+    hr_batch *batch;   /* being filled, while the format looks for fields; NULL when only fields are wanted */
     struct hr_decode_step *steps; /* schema->count: how decode.c treats each column */
     hr_buffer text;    /* unescaped strings */
     hr_buffer rest;    /* the object for HR_FROM_REST */

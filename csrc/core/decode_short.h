@@ -1,13 +1,44 @@
-/* csrc/core/decode_short.h: short ways for the commonest values, for decode.c alone.
+/* csrc/core/decode_short.h: from the text of a value to its column, with short ways for the commonest types.
  *
- * They give what the type's own parse function would give, or return false and leave the value to it. What makes them short: decode.c
- * knows where the record ends, so that 8 or 16 bytes can be taken at once without a loop whose length the processor has to guess.
+ * decode.c calls hr_decode_plain when all fields are known. A format may call it earlier, as soon as it has found a field, and mark the
+ * field HR_FIELD_DONE: then the processor turns text into values while it waits for the bytes of the next field.
+ *
+ * The short ways give what the type's own parse function would give, or return false and leave the value to it. What makes them short:
+ * they know where the record ends, so that 8 or 16 bytes can be taken at once without a loop whose length the processor has to guess.
  */
 #ifndef HR_CORE_DECODE_SHORT_H
 #define HR_CORE_DECODE_SHORT_H
 
 #include "batch.h"
+#include "decode.h"
 #include "json_scan.h"
+
+#if defined(__GNUC__)
+#define HR_ALWAYS_INLINE static inline __attribute__((always_inline)) /* the compilers' own judgement costs a tenth here */
+#else
+#define HR_ALWAYS_INLINE static inline
+#endif
+
+/* How a column's values are made. All but the last are short cuts for what hr_type_ops.parse would do. */
+typedef enum hr_decode_road {
+    HR_ROAD_PARSE = 0,
+    HR_ROAD_INT4,
+    HR_ROAD_INT8,
+    HR_ROAD_DECIMAL, /* numeric(p,s) of at most 18 digits */
+    HR_ROAD_TEXT,    /* text without a limit: the record's encoding has been checked */
+    HR_ROAD_JSON,    /* parse, but strings keep their quotes and escapes */
+    HR_ROAD_METADATA /* from around the record */
+} hr_decode_road;
+
+/* What decode.c needs to know of a column for every record, close together. */
+typedef struct hr_decode_step {
+    int (*parse)(const hr_type *type, hr_token token, const char *s, size_t n, struct hr_column *out, hr_error *error);
+    const hr_type *type;
+    uint64_t absent_bit; /* the bit of the column's default, or 0 */
+    hr_decode_road road;
+    hr_from from;
+    bool required;       /* NOT NULL, and loaded */
+} hr_decode_step;
 
 /* s[0..n) when it is 1 to 8 decimal digits; the 8 bytes at s must be readable. */
 static inline bool hr_short_digits(const char *s, size_t n, uint64_t *value)
@@ -99,6 +130,41 @@ static inline int hr_short_text(hr_column *column, const char *s, size_t n, cons
     column->offsets[column->length + 1] = (int32_t)column->bytes.size;
     hr_column_finish(column);
     return HR_OK;
+}
+
+/* Append the value whose text is s[0..n), without escapes; `end` is where the readable bytes end. For road HR_ROAD_JSON the quotes of a
+ * string must stand around s. On failure the column is as before, but for what hr_column_truncate undoes. */
+HR_ALWAYS_INLINE int hr_decode_plain(const hr_decode_step *step, hr_token token, const char *s, size_t n, const char *end,
+                                     hr_column *column, hr_error *error)
+{
+    int64_t value;
+
+    switch (step->road) {
+    case HR_ROAD_INT4:
+        if (HR_LIKELY(hr_short_integer(s, n, end, &value)))
+            return hr_column_append_int32(column, (int32_t)value, error);
+        break;
+    case HR_ROAD_INT8:
+        if (HR_LIKELY(hr_short_integer(s, n, end, &value)))
+            return hr_column_append_int64(column, value, error);
+        break;
+    case HR_ROAD_DECIMAL:
+        if (HR_LIKELY(hr_short_decimal(s, n, end, step->type->precision, step->type->scale, &value)))
+            return hr_column_append_decimal(column, (hr_decimal128){(uint64_t)value, 0}, error);
+        break;
+    case HR_ROAD_TEXT:
+        return hr_short_text(column, s, n, end, error);
+    case HR_ROAD_JSON:
+        if (token == HR_TOKEN_STRING) {
+            s -= 1;
+            n += 2;
+        }
+        break;
+    case HR_ROAD_PARSE:
+    case HR_ROAD_METADATA:
+        break;
+    }
+    return step->parse(step->type, token, s, n, column, error);
 }
 
 #endif

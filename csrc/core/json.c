@@ -5,6 +5,7 @@
  * Anything else (another order, escapes in a key) goes through a small hash table. Keys that no column names are remembered too, up
  * to HR_JSON_LEARNED a node, so that they are skipped at the same speed.
  */
+#include "decode_short.h"
 #include "json_scan.h"
 #include "utf8.h"
 
@@ -21,6 +22,8 @@ struct hr_json_key {
     uint32_t spelling_len;
     uint32_t spelling_bits;     /* a bit for each of its bytes; HR_JSON_NEVER when they are more than 16, or not known yet */
     hr_json_key *next[2];       /* what followed last, and before that */
+    hr_column *target;          /* of a plain key: where its value can go at once; NULL when that cannot be */
+    const struct hr_decode_step *step;
     int32_t column;             /* the first column that takes the value as a whole, or the spare field */
     bool taken;                 /* there is such a column */
     bool odd;                   /* there is more to do than storing the field: twins, a child, $rest */
@@ -53,6 +56,10 @@ typedef struct hr_json {
     hr_buffer name;       /* an unescaped key */
     hr_buffer *rest;      /* of the decoder, or NULL when no column wants it */
     hr_unknown unknown;
+    hr_column *bound;     /* the columns the keys' targets are in, or NULL */
+    int64_t rows;         /* in the batch */
+    hr_json_key **plain;  /* the keys that can have a target */
+    int32_t plain_count;
     int32_t spare;        /* the field that takes what no column does: fields[schema->count] */
     int rc;               /* what a NULL from the walk means */
 } hr_json;
@@ -136,7 +143,7 @@ static hr_json_key *hr_json_node_key(hr_json *json, hr_json_node *node, const ch
 }
 
 /* Hang the column into the tree. */
-static int hr_json_add_column(hr_json *json, const hr_column_def *def, int32_t column, hr_error *error)
+static int hr_json_add_column(hr_json *json, const hr_column_def *def, const hr_decode_step *step, int32_t column, hr_error *error)
 {
     hr_json_node *node = json->root;
     hr_json_key *key = NULL;
@@ -161,6 +168,7 @@ static int hr_json_add_column(hr_json *json, const hr_column_def *def, int32_t c
     key->odd = key->twins || key->child != NULL;
     key->taken = true;
     key->column = column;
+    key->step = step;
     return HR_OK;
 }
 
@@ -231,6 +239,8 @@ static int hr_json_finish_node(hr_json *json, hr_json_node *node, hr_error *erro
     hr_json_list_below(json, node, node->below, &node->below_count);
     for (hr_json_key *key = node->first; key != NULL; key = key->sibling) {
         hr_json_insert(node, key);
+        if (key->taken && !key->odd)
+            json->plain[json->plain_count++] = key;
         if (hr_json_spell_compact(key)) {
             previous->next[0] = key;
             previous = key;
@@ -266,9 +276,12 @@ static int hr_json_compile(hr_json *json, hr_decoder *decoder, hr_error *error)
     json->twin = hr_arena_alloc(&json->arena, ((size_t)schema->count + 1) * sizeof(*json->twin));
     if (json->root == NULL || json->twin == NULL)
         return hr_error_nomem(error);
+    json->plain = hr_arena_alloc(&json->arena, ((size_t)schema->count + 1) * sizeof(hr_json_key *));
+    if (json->plain == NULL)
+        return hr_error_nomem(error);
     for (int32_t i = 0; i < schema->count; i++) {
         if (schema->columns[i].from == HR_FROM_PATH)
-            HR_RETURN_NOT_OK(hr_json_add_column(json, &schema->columns[i], i, error));
+            HR_RETURN_NOT_OK(hr_json_add_column(json, &schema->columns[i], &decoder->steps[i], i, error));
     }
     return hr_json_finish_node(json, json->root, error);
 }
@@ -487,6 +500,37 @@ static inline void hr_json_store(hr_field *field, const char *s, size_t n, hr_to
     field->flags = escaped ? HR_FIELD_ESCAPED : 0;
 }
 
+/* Let the plain keys aim at the columns of this batch, or at nothing. */
+static void hr_json_bind(hr_json *json, hr_batch *batch)
+{
+    hr_column *columns = batch != NULL ? batch->columns : NULL;
+
+    json->rows = batch != NULL ? batch->length : 0;
+    if (HR_LIKELY(columns == json->bound))
+        return;
+    for (int32_t i = 0; i < json->plain_count; i++)
+        json->plain[i]->target = columns != NULL ? &columns[json->plain[i]->column] : NULL;
+    json->bound = columns;
+}
+
+/* A value without escapes has been found: append it to its column at once, or leave it in its field for decode.c: when the column has a
+ * value already (an equal key came before), when it does not fit (decode.c makes the error, if the rest of the record is sound), or when
+ * the key is not plain. */
+HR_ALWAYS_INLINE void hr_json_take(const hr_json *json, const hr_json_key *key, hr_field *fields, const char *s, size_t n, hr_token token,
+                                   const char *end)
+{
+    hr_column *column = key->target;
+
+    if (HR_LIKELY(column != NULL) && HR_LIKELY(column->length == json->rows)) {
+        if (HR_LIKELY(hr_decode_plain(key->step, token, s, n, end, column, NULL) == HR_OK)) {
+            fields[key->column].flags = HR_FIELD_DONE;
+            return;
+        }
+        hr_column_truncate(column, json->rows);
+    }
+    hr_json_store(&fields[key->column], s, n, token, false);
+}
+
 /* The key's value is no object, or a new one under a key seen before: what the paths through it found is void. */
 static void hr_json_void_below(const hr_json_node *node, hr_field *fields, hr_token token, const char *value, size_t n)
 {
@@ -581,7 +625,7 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
             p = hr_json_find_special(json->scan.start, p + 1, end);
             if (HR_LIKELY(p < end && *p == '"')) {
                 p++;
-                hr_json_store(&fields[key->column], value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, false);
+                hr_json_take(json, key, fields, value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, end);
             } else {
                 bool escaped = false;
                 p = hr_json_skip_string_slow(&json->scan, p, &escaped);
@@ -590,8 +634,9 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
             }
         } else if ((unsigned char)(*p - '0') <= 9 || *p == '-') {
             p = hr_json_skip_number(&json->scan, p, p + (*p == '-'), end);
-            if (HR_LIKELY(p != NULL))
-                hr_json_store(&fields[key->column], value, (size_t)(p - value), HR_TOKEN_NUMBER, false);
+            if (HR_UNLIKELY(p == NULL))
+                return NULL;
+            hr_json_take(json, key, fields, value, (size_t)(p - value), HR_TOKEN_NUMBER, end);
         } else {
             p = hr_json_walk_value(json, key, mode, member, p, fields, depth);
         }
@@ -634,6 +679,7 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
     json->scan.start = record->data;
     json->scan.end = record->data + record->len;
     json->scan.error = error;
+    hr_json_bind(json, decoder->batch);
     json->rc = HR_EDATA;
     if (!hr_json_is_ascii(record->data, record->len) && !hr_utf8_validate(record->data, record->len, &bad)) {
         hr_json_fail(&json->scan, record->data + bad, HR_REASON_ENCODING, "the record is not UTF-8");
