@@ -92,7 +92,7 @@ WORKS = {
     "load": "h.run_load(config)",
     "plan": "h.plan_load(config)",
     "connection": "h.Connection('host=127.0.0.1 port=1')",
-    "topics": 'h.kafka_topics(\'{"config":{"bootstrap.servers":1}}\')',
+    "topics": 'h.kafka_topics(\'{"config":{"no.such.setting":1}}\')',
     "generate": 'h.generate(\'{"data":"purchases","count":10,"to":{"kind":"file","path":"\' + sys.argv[2] + \'"}}\')[:40]',
 }
 
