@@ -377,10 +377,12 @@ int hr_datetime_scan(const hr_type *type, const char *s, size_t n, hr_datetime *
             return hr_text_invalid(&text);
     }
     if (more) {
+        const char *start = text.p;
         HR_RETURN_NOT_OK(hr_scan_time(&text, out, &basic));
         if (basic && type->kind == HR_TIME && out->has_date)
             return hr_text_invalid(&text);
-        hyphen = !basic ? HR_HYPHEN_FINE : marked ? HR_HYPHEN_BAD : HR_HYPHEN_WITHOUT_COLON;
+        if (basic && memchr(start, '.', (size_t)(text.p - start)) == NULL) /* a fraction keeps the hyphen apart */
+            hyphen = marked ? HR_HYPHEN_BAD : HR_HYPHEN_WITHOUT_COLON;
     } else {
         hyphen = HR_HYPHEN_BAD;
     }

@@ -176,6 +176,10 @@ static void test_timestamptz(void)
     GIVES("timestamptz", "2026-11-21+01", "2026-11-20 23:00:00+00");
     GIVES("timestamptz", "20261121T100000.5-05", "2026-11-21 15:00:00.5+00");
     GIVES("timestamptz", "20261121T100000-0530", "2026-11-21 15:30:00+00");
+    GIVES("timestamptz", "20261121T100000.5-05:30", "2026-11-21 15:30:00.5+00"); /* after a fraction nothing is in doubt */
+    GIVES("timestamptz", "2026-11-21 100000.5-05:30:07", "2026-11-21 15:30:07.5+00");
+    GIVES("time", "T100000.25-0530", "10:00:00.25");
+    REJECTS("time", "T100000-0530", HR_REASON_TYPE, "invalid time");
     GIVES("timestamptz", "0044-03-15 10:00:00+00 BC", "0044-03-15 10:00:00+00 BC");
     GIVES("timestamptz", "0001-01-01 00:00:00+01", "0001-12-31 23:00:00+00 BC");
     GIVES("timestamptz", "9999-12-31 23:59:59-15:59", "10000-01-01 15:58:59+00");
