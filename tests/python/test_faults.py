@@ -6,6 +6,7 @@ A build of its own, where allocations can be made to fail (csrc/core/alloc.h und
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -55,7 +56,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PREPARE = """
-import ctypes, importlib.util, sys, types
+import ctypes, gc, importlib.util, sys, types
 import headrace
 from headrace import errors
 path = sys.argv[1]
@@ -66,6 +67,15 @@ spec.loader.exec_module(h)
 lib = ctypes.CDLL(path)
 lib.hr_fault_arm.argtypes = [ctypes.c_long, ctypes.c_bool]
 lib.hr_fault_fired.restype = ctypes.c_bool
+class Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks x y".split()]
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Mallinfo
+def in_use():
+    # what malloc has handed out; Python's own small objects do not come from it
+    gc.collect()
+    info = libc.mallinfo2()
+    return info.uordblks + info.hblkhd
 columns = [("id", "int", True), ("t", "text"), ("n", "numeric"), ("a", "text[]"), ("at", "timestamptz"), ("j", "jsonb")]
 schema = h.Schema(columns, {"t": "x.y"})
 good = b'{"id":1,"x":{"y":"te\\\\u00e9xt"},"n":1.5,"a":["p",null],"at":"2026-11-21T00:00:00Z","j":{"k":[1]}}\\n' * 70
@@ -99,7 +109,7 @@ WORKS = {
 WALK = """
 def work():
     try:
-        return {work}
+        return WORK_OF_THE_TEST
     except MemoryError:
         return MemoryError
     except errors.HeadraceError as error:
@@ -107,22 +117,34 @@ def work():
 
 expected = work()
 assert expected is not MemoryError
-failed = 0
-for forever in (False, True):
-    for n in range(1, 100_000):
-        lib.hr_fault_arm(n, forever)
-        result = work()
-        fired = lib.hr_fault_fired()
-        lib.hr_fault_arm(0, False)
-        if not fired:
-            assert result == expected, (n, result, expected)
-            break
-        failed += result is MemoryError
-        # an allocation that can be done without may fail without a trace
-        assert result is MemoryError or result == expected, (n, result, expected)
-    else:
-        raise AssertionError("it never ends")
+
+def walk():
+    failed = 0
+    for forever in (False, True):
+        for n in range(1, 100_000):
+            lib.hr_fault_arm(n, forever)
+            result = work()
+            fired = lib.hr_fault_fired()
+            lib.hr_fault_arm(0, False)
+            if not fired:
+                assert result == expected, (n, result, expected)
+                break
+            failed += result is MemoryError
+            # an allocation that can be done without may fail without a trace
+            assert result is MemoryError or result == expected, (n, result, expected)
+        else:
+            raise AssertionError("it never ends")
+    return failed
+
+failed = walk()
 assert failed > 0
+walk()
+before = in_use()
+for _ in range(10):
+    walk()
+grown = in_use() - before
+# the smallest leak at one place would show ten times
+assert grown < 10 * 16, f"{grown} bytes were not given back"
 assert work() == expected
 print("survived", failed)
 """
@@ -131,13 +153,17 @@ print("survived", failed)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WORKS)
 def test_memory_that_runs_out_is_survived(name: str, faulty: Path, tmp_path: Path) -> None:
-    program = f"import sys; sys.path[:] = {sys.path!r}\n{PREPARE}{WALK.format(work=WORKS[name])}"
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}\n" + PREPARE + WALK.replace("WORK_OF_THE_TEST", WORKS[name])
+    )
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program, str(faulty), str(tmp_path / "made.jsonl")],
         capture_output=True,
         text=True,
         check=False,
         timeout=200,
+        # one arena and no caches of threads: what is given back is seen to be given back
+        env=os.environ | {"MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"},
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("survived")
