@@ -1,66 +1,16 @@
-/* csrc/core/json.c: the format "json": one object a record, read with the schema in hand.
- *
- * The schema's paths become a tree of nodes, one a (partly) named object, holding the keys that matter there. Records of one source
- * repeat their key order, so each key remembers which two keys followed it last: the next key is recognised by comparing 16 bytes.
- * Anything else (another order, escapes in a key) goes through a small hash table. Keys that no column names are remembered too, up
- * to HR_JSON_LEARNED a node, so that they are skipped at the same speed.
- */
+/* csrc/core/json.c: the format "json": one object a record, read with the schema in hand (json_keys.h has the schema's side of it). */
 #include "decode_short.h"
+#include "json_keys.h"
 #include "json_scan.h"
 #include "utf8.h"
 
-#define HR_JSON_LEARNED 64  /* unknown keys remembered, per node */
-#define HR_JSON_NEVER 0x10000u /* spelling_bits that no 16 bytes can have */
-#define HR_JSON_SPELLING 96 /* bytes of a key with the white space around it; longer ones are always looked up */
-
-typedef struct hr_json_node hr_json_node;
-typedef struct hr_json_key hr_json_key;
-
-struct hr_json_key {
-    /* How the last record spelled it: all bytes from the one after '{' or ',' to the first one of the value, such as ` "city": `. */
-    char spelling[HR_JSON_SPELLING];
-    uint32_t spelling_len;
-    uint32_t spelling_bits;     /* a bit for each of its bytes; HR_JSON_NEVER when they are more than 16, or not known yet */
-    hr_json_key *next[2];       /* what followed last, and before that */
-    hr_column *target;          /* of a plain key: where its value can go at once; NULL when that cannot be */
-    const struct hr_decode_step *step;
-    int32_t column;             /* the first column that takes the value as a whole, or the spare field */
-    bool taken;                 /* there is such a column */
-    bool odd;                   /* there is more to do than storing the field: twins, a child, $rest */
-    bool twins;                 /* more columns take it: hr_json.twin */
-    bool known;                 /* a column or a path names it */
-    uint32_t hash;
-    hr_json_node *child;        /* paths lead through it, or NULL */
-    hr_json_key *sibling;       /* the node's next key in the order of the schema */
-    const char *name;           /* unescaped */
-    size_t name_len;
-};
-
-struct hr_json_node {
-    hr_json_key start;    /* not a key: its `next` is the first key of an object */
-    hr_json_key other;    /* stands for unknown keys that are not remembered; as a prediction it never comes true */
-    hr_json_key *first, *last;
-    int32_t count;        /* keys in the list */
-    int32_t learned;      /* unknown keys remembered */
-    hr_json_key **slots;  /* open addressing */
-    uint32_t slot_mask;
-    int32_t *below;       /* the columns whose path leads through this node */
-    int32_t below_count;
-};
-
 typedef struct hr_json {
     hr_json_scan scan;
-    hr_arena arena;       /* nodes and keys */
-    hr_json_node *root;
-    int32_t *twin;        /* the next column with the same path, or -1 */
+    hr_json_keys keys;
     hr_buffer name;       /* an unescaped key */
     hr_buffer *rest;      /* of the decoder, or NULL when no column wants it */
     hr_unknown unknown;
-    hr_column *bound;     /* the columns the keys' targets are in, or NULL */
-    int64_t rows;         /* in the batch */
-    hr_json_key **plain;  /* the keys that can have a target */
-    int32_t plain_count;
-    int32_t spare;        /* the field that takes what no column does: fields[schema->count] */
+    int64_t rows;         /* in the batch being filled */
     int rc;               /* what a NULL from the walk means */
 } hr_json;
 
@@ -70,220 +20,16 @@ typedef struct hr_json_mode {
     bool reject; /* refused */
 } hr_json_mode;
 
-static uint32_t hr_json_hash(const char *s, size_t n)
-{
-    uint64_t hash = n * UINT64_C(0x9e3779b97f4a7c15);
-
-    for (; n >= 8; n -= 8, s += 8) {
-        hash = (hash ^ hr_json_load8(s)) * UINT64_C(0xff51afd7ed558ccd);
-        hash ^= hash >> 32;
-    }
-    for (; n > 0; n--, s++)
-        hash = (hash ^ (unsigned char)*s) * UINT64_C(0xff51afd7ed558ccd);
-    return (uint32_t)(hash ^ (hash >> 32));
-}
-
-/* Remember how the key is written: text[0..n), n <= HR_JSON_SPELLING. */
-static void hr_json_spell(hr_json_key *key, const char *text, size_t n)
-{
-    memcpy(key->spelling, text, n);
-    key->spelling_len = (uint32_t)n;
-    key->spelling_bits = n > 16 ? HR_JSON_NEVER : (1u << n) - 1;
-}
-
-/* Fill in a key called name[0..n) (copied into the arena), not spelled yet: it is recognised by its name only. */
-static int hr_json_key_init(hr_json *json, hr_json_node *node, hr_json_key *key, const char *name, size_t n, hr_error *error)
-{
-    memset(key, 0, sizeof(*key));
-    key->name = hr_arena_copy(&json->arena, name, n);
-    if (key->name == NULL)
-        return hr_error_nomem(error);
-    key->name_len = n;
-    key->column = json->spare;
-    key->odd = json->rest != NULL;
-    key->hash = hr_json_hash(name, n);
-    key->spelling_bits = HR_JSON_NEVER;
-    key->next[0] = key->next[1] = &node->other;
-    return HR_OK;
-}
-
-static hr_json_node *hr_json_node_new(hr_json *json)
-{
-    hr_json_node *node = hr_arena_alloc(&json->arena, sizeof(*node));
-
-    if (node == NULL)
-        return NULL;
-    memset(node, 0, sizeof(*node));
-    node->start.column = node->other.column = json->spare;
-    node->other.odd = json->rest != NULL;
-    node->other.spelling_bits = HR_JSON_NEVER;
-    node->start.next[0] = node->start.next[1] = node->other.next[0] = node->other.next[1] = &node->other;
-    return node;
-}
-
-/* The key of that name in the node, made when it is not there yet; NULL when memory runs out. Used while compiling only. */
-static hr_json_key *hr_json_node_key(hr_json *json, hr_json_node *node, const char *name, size_t n)
-{
-    hr_json_key *key;
-
-    for (key = node->first; key != NULL; key = key->sibling)
-        if (key->name_len == n && memcmp(key->name, name, n) == 0)
-            return key;
-    key = hr_arena_alloc(&json->arena, sizeof(*key));
-    if (key == NULL || hr_json_key_init(json, node, key, name, n, NULL) != HR_OK)
-        return NULL;
-    key->known = true;
-    if (node->last != NULL)
-        node->last->sibling = key;
-    else
-        node->first = key;
-    node->last = key;
-    node->count++;
-    return key;
-}
-
-/* Hang the column into the tree. */
-static int hr_json_add_column(hr_json *json, const hr_column_def *def, const hr_decode_step *step, int32_t column, hr_error *error)
-{
-    hr_json_node *node = json->root;
-    hr_json_key *key = NULL;
-
-    for (int32_t i = 0; i < def->depth; i++) {
-        key = hr_json_node_key(json, node, def->path[i], def->path_len[i]);
-        if (key == NULL)
-            return hr_error_nomem(error);
-        if (i == def->depth - 1)
-            break;
-        if (key->child == NULL)
-            key->child = hr_json_node_new(json);
-        key->odd = true;
-        if (key->child == NULL)
-            return hr_error_nomem(error);
-        node = key->child;
-    }
-    if (key == NULL)
-        return HR_OK;
-    key->twins = key->taken;
-    json->twin[column] = key->taken ? key->column : -1;
-    key->odd = key->twins || key->child != NULL;
-    key->taken = true;
-    key->column = column;
-    key->step = step;
-    return HR_OK;
-}
-
-static void hr_json_insert(hr_json_node *node, hr_json_key *key)
-{
-    uint32_t slot = key->hash & node->slot_mask;
-
-    while (node->slots[slot] != NULL)
-        slot = (slot + 1) & node->slot_mask;
-    node->slots[slot] = key;
-}
-
-static int32_t hr_json_count_below(const hr_json *json, const hr_json_node *node)
-{
-    int32_t count = 0;
-
-    for (const hr_json_key *key = node->first; key != NULL; key = key->sibling) {
-        for (int32_t column = key->taken ? key->column : -1; column >= 0; column = json->twin[column])
-            count++;
-        if (key->child != NULL)
-            count += hr_json_count_below(json, key->child);
-    }
-    return count;
-}
-
-static void hr_json_list_below(const hr_json *json, const hr_json_node *node, int32_t *list, int32_t *count)
-{
-    for (const hr_json_key *key = node->first; key != NULL; key = key->sibling) {
-        for (int32_t column = key->taken ? key->column : -1; column >= 0; column = json->twin[column])
-            list[(*count)++] = column;
-        if (key->child != NULL)
-            hr_json_list_below(json, key->child, list, count);
-    }
-}
-
-/* Expect the key as most writers spell it. False when it is too long, or needs escapes. */
-static bool hr_json_spell_compact(hr_json_key *key)
-{
-    char text[HR_JSON_SPELLING];
-    size_t n = key->name_len;
-
-    if (n + 3 > sizeof(text) || hr_json_find_special(key->name, key->name, key->name + n) != key->name + n)
-        return false;
-    text[0] = '"';
-    memcpy(text + 1, key->name, n);
-    text[n + 1] = '"';
-    text[n + 2] = ':';
-    hr_json_spell(key, text, n + 3);
-    return true;
-}
-
-/* Once the tree stands: tables, first predictions (the schema's order) and lists of columns. As deep as a path: 32 at most. */
-static int hr_json_finish_node(hr_json *json, hr_json_node *node, hr_error *error)
-{
-    uint32_t size = 128;
-    hr_json_key *previous = &node->start;
-
-    while (size < 2 * ((uint32_t)node->count + HR_JSON_LEARNED))
-        size *= 2;
-    node->slots = hr_arena_alloc(&json->arena, size * sizeof(hr_json_key *));
-    node->below_count = hr_json_count_below(json, node);
-    node->below = hr_arena_alloc(&json->arena, ((size_t)node->below_count + 1) * sizeof(*node->below));
-    if (node->slots == NULL || node->below == NULL)
-        return hr_error_nomem(error);
-    memset(node->slots, 0, size * sizeof(hr_json_key *));
-    node->slot_mask = size - 1;
-    node->below_count = 0;
-    hr_json_list_below(json, node, node->below, &node->below_count);
-    for (hr_json_key *key = node->first; key != NULL; key = key->sibling) {
-        hr_json_insert(node, key);
-        if (key->taken && !key->odd)
-            json->plain[json->plain_count++] = key;
-        if (hr_json_spell_compact(key)) {
-            previous->next[0] = key;
-            previous = key;
-        }
-        if (key->child != NULL)
-            HR_RETURN_NOT_OK(hr_json_finish_node(json, key->child, error));
-    }
-    return HR_OK;
-}
-
 static void hr_json_close(hr_decoder *decoder)
 {
     hr_json *json = decoder->state;
 
     if (json == NULL)
         return;
-    hr_arena_free(&json->arena);
+    hr_json_keys_free(&json->keys);
     hr_buffer_free(&json->name);
     hr_free(json);
     decoder->state = NULL;
-}
-
-/* Build the tree. On failure the state that stands so far is left to hr_json_close. */
-static int hr_json_compile(hr_json *json, hr_decoder *decoder, hr_error *error)
-{
-    const hr_schema *schema = decoder->schema;
-
-    json->spare = schema->count;
-    for (int32_t i = 0; i < schema->count; i++)
-        if (schema->columns[i].from == HR_FROM_REST)
-            json->rest = &decoder->rest;
-    json->root = hr_json_node_new(json);
-    json->twin = hr_arena_alloc(&json->arena, ((size_t)schema->count + 1) * sizeof(*json->twin));
-    if (json->root == NULL || json->twin == NULL)
-        return hr_error_nomem(error);
-    json->plain = hr_arena_alloc(&json->arena, ((size_t)schema->count + 1) * sizeof(hr_json_key *));
-    if (json->plain == NULL)
-        return hr_error_nomem(error);
-    for (int32_t i = 0; i < schema->count; i++) {
-        if (schema->columns[i].from == HR_FROM_PATH)
-            HR_RETURN_NOT_OK(hr_json_add_column(json, &schema->columns[i], &decoder->steps[i], i, error));
-    }
-    return hr_json_finish_node(json, json->root, error);
 }
 
 static int hr_json_open(hr_decoder *decoder, hr_error *error)
@@ -294,10 +40,11 @@ static int hr_json_open(hr_decoder *decoder, hr_error *error)
     if (json == NULL)
         return hr_error_nomem(error);
     decoder->state = json;
-    hr_arena_init(&json->arena, 16384);
     json->unknown = decoder->schema->unknown;
     json->scan.allow_nul_escape = true; /* whether a column can hold it is known later */
-    rc = hr_json_compile(json, decoder, error);
+    rc = hr_json_keys_init(&json->keys, decoder->schema, decoder->steps, error);
+    if (json->keys.rest)
+        json->rest = &decoder->rest;
     if (rc != HR_OK)
         hr_json_close(decoder);
     return rc;
@@ -344,33 +91,6 @@ static bool hr_json_key_is(const hr_json_key *key, const char *p, const char *en
     return key->spelling_len > 0 && end - p >= key->spelling_len && memcmp(p, key->spelling, key->spelling_len) == 0;
 }
 
-static hr_json_key *hr_json_lookup(const hr_json_node *node, const char *name, size_t n)
-{
-    uint32_t hash = hr_json_hash(name, n);
-
-    for (uint32_t slot = hash & node->slot_mask; node->slots[slot] != NULL; slot = (slot + 1) & node->slot_mask) {
-        hr_json_key *key = node->slots[slot];
-        if (key->hash == hash && key->name_len == n && memcmp(key->name, name, n) == 0)
-            return key;
-    }
-    return NULL;
-}
-
-/* Remember an unknown key, so that it is skipped faster next time. When there is no room, or no memory, it stays `other`. */
-static hr_json_key *hr_json_learn(hr_json *json, hr_json_node *node, const char *name, size_t n)
-{
-    hr_json_key *key;
-
-    if (node->learned == HR_JSON_LEARNED || n > HR_JSON_SPELLING)
-        return &node->other;
-    key = hr_arena_alloc(&json->arena, sizeof(*key));
-    if (key == NULL || hr_json_key_init(json, node, key, name, n, NULL) != HR_OK)
-        return &node->other;
-    hr_json_insert(node, key);
-    node->learned++;
-    return key;
-}
-
 /* The key of an object's member by its name, from the opening quote at p on. *after is then the byte after its closing quote. NULL when
  * the walk must end. */
 static hr_json_key *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, const char **after)
@@ -394,9 +114,9 @@ static hr_json_key *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_
         if (json->rc != HR_OK)
             return NULL;
         json->rc = HR_EDATA;
-        key = hr_json_lookup(node, (const char *)json->name.data, json->name.size);
+        key = hr_json_keys_find(node, (const char *)json->name.data, json->name.size);
     } else {
-        key = hr_json_lookup(node, name, n);
+        key = hr_json_keys_find(node, name, n);
     }
     if (mode.reject && (key == NULL || !key->known)) {
         hr_error_data(json->scan.error, HR_REASON_UNKNOWN_KEY, name, n, "the record has a key that no column takes, at byte %zu",
@@ -406,7 +126,7 @@ static hr_json_key *hr_json_find_key(hr_json *json, hr_json_node *node, hr_json_
         return NULL;
     }
     if (key == NULL)
-        key = escaped ? &node->other : hr_json_learn(json, node, name, n);
+        key = escaped ? &node->other : hr_json_keys_learn(&json->keys, node, name, n);
     return key;
 }
 
@@ -435,7 +155,7 @@ static const char *hr_json_read_key(hr_json *json, hr_json_node *node, hr_json_m
     if (p >= end)
         return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "a value is expected");
     if (key != &node->other && p - text <= HR_JSON_SPELLING) {
-        hr_json_spell(key, text, (size_t)(p - text));
+        hr_json_key_spell(key, text, (size_t)(p - text));
         if (previous->next[0] != key) {
             previous->next[1] = previous->next[0];
             previous->next[0] = key;
@@ -498,19 +218,6 @@ static inline void hr_json_store(hr_field *field, const char *s, size_t n, hr_to
     field->len = (uint32_t)n;
     field->token = (uint8_t)token;
     field->flags = escaped ? HR_FIELD_ESCAPED : 0;
-}
-
-/* Let the plain keys aim at the columns of this batch, or at nothing. */
-static void hr_json_bind(hr_json *json, hr_batch *batch)
-{
-    hr_column *columns = batch != NULL ? batch->columns : NULL;
-
-    json->rows = batch != NULL ? batch->length : 0;
-    if (HR_LIKELY(columns == json->bound))
-        return;
-    for (int32_t i = 0; i < json->plain_count; i++)
-        json->plain[i]->target = columns != NULL ? &columns[json->plain[i]->column] : NULL;
-    json->bound = columns;
 }
 
 /* A value without escapes has been found: append it to its column at once, or leave it in its field for decode.c: when the column has a
@@ -588,7 +295,7 @@ static bool hr_json_finish_member(hr_json *json, const hr_json_key *key, hr_json
     const hr_field field = fields[key->column];
 
     if (key->twins)
-        for (int32_t twin = json->twin[key->column]; twin >= 0; twin = json->twin[twin])
+        for (int32_t twin = json->keys.twin[key->column]; twin >= 0; twin = json->keys.twin[twin])
             fields[twin] = field;
     if (key->child != NULL && field.token != HR_TOKEN_OBJECT)
         hr_json_void_below(key->child, fields, field.token == HR_TOKEN_NULL ? HR_TOKEN_NULL : HR_TOKEN_ABSENT, field.data, field.len);
@@ -673,13 +380,17 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
 {
     hr_json *json = decoder->state;
     hr_json_mode mode = {json->rest != NULL, json->unknown == HR_UNKNOWN_REJECT};
+    hr_column *columns;
     size_t bad = 0;
     const char *p;
 
     json->scan.start = record->data;
     json->scan.end = record->data + record->len;
     json->scan.error = error;
-    hr_json_bind(json, decoder->batch);
+    columns = decoder->batch != NULL ? decoder->batch->columns : NULL;
+    if (HR_UNLIKELY(columns != json->keys.bound))
+        hr_json_keys_bind(&json->keys, columns);
+    json->rows = decoder->batch != NULL ? decoder->batch->length : 0;
     json->rc = HR_EDATA;
     if (!hr_json_is_ascii(record->data, record->len) && !hr_utf8_validate(record->data, record->len, &bad)) {
         hr_json_fail(&json->scan, record->data + bad, HR_REASON_ENCODING, "the record is not UTF-8");
@@ -692,7 +403,7 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
     p = hr_json_skip_space(json->scan.start, json->scan.end);
     if (p >= json->scan.end || *p != '{')
         return hr_json_not_object(&json->scan, p);
-    p = hr_json_walk(json, json->root, mode, p, fields, 0);
+    p = hr_json_walk(json, json->keys.root, mode, p, fields, 0);
     if (p == NULL)
         return json->rc;
     p = hr_json_skip_space(p, json->scan.end);
