@@ -567,3 +567,28 @@ def test_a_terminal_gets_a_progress_bar(table: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert b"\rt: [####" in done.stdout
     assert b"200,000 read = 200,000 loaded" in done.stdout
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_rolls_back_and_says_so(table: str, number: signal.Signals, code: int) -> None:
+    """It waits for more on standard input; half a record has come, and some whole ones."""
+    words = [*PYTHON, "load", "-", "t", "--job", "j", "--dsn", psycopg.conninfo.make_conninfo(table)]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(b'{"id":1}\n{"id":2}\n{"id"')
+        process.stdin.flush()
+        while one(table, "SELECT to_regclass('headrace.receipts') IS NULL") or not rows(
+            table, "SELECT 1 FROM headrace.receipts"
+        ):
+            time.sleep(0.05)
+        process.send_signal(number)
+        process.wait(timeout=30)  # its standard input is still open: it must not wait for the end of it
+        said = process.stderr.read().decode() if process.stderr else ""
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == code, said
+    assert "rolled back" in said
+    assert one(table, "SELECT count(*) FROM t") == 0
+    assert one(table, "SELECT state FROM headrace.receipts") == "cancelled"

@@ -1,7 +1,7 @@
 """The command `headrace`. Each verb is one file of this package; VERBS is the table of them.
 
 Exit codes: 0 done; 1 done but records were rejected (with --strict); 2 usage; 3 try again later; 4 fatal; 130
-Ctrl-C. The result is printed on stdout only with --json; everything for people goes to stderr, except
+Ctrl-C; 143 SIGTERM. The result is printed on stdout only with --json; everything for people goes to stderr, except
 listings.
 """
 
@@ -40,7 +40,7 @@ EPILOG = """examples:
 The database is named by --dsn, or as in psql by PGHOST, PGDATABASE, PGSERVICE and so on. Passwords belong
 into ~/.pgpass, a service file or PGPASSFILE, not into --dsn: other users see it in the list of processes.
 
-exit codes: 0 done, 1 done with rejects (--strict), 2 usage, 3 try again later, 4 fatal, 130 interrupted
+exit codes: 0 done, 1 done with rejects (--strict), 2 usage, 3 try again later, 4 fatal, 130 or 143 stopped
 """
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +22,11 @@ EXIT_REJECTS = 1
 EXIT_RETRIABLE = 3
 EXIT_FATAL = 4
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class Terminated(BaseException):
+    """SIGTERM: whoever started us (Kubernetes, Airflow, a service manager) wants us to end now, and well."""
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -138,8 +145,22 @@ def finish(arguments: argparse.Namespace, receipt: Receipt) -> int:
     return EXIT_REJECTS if getattr(arguments, "strict", False) and receipt.rejected else 0
 
 
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
 def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     """Run a verb; turn what it raises into a message and an exit code."""
+    if threading.current_thread() is not threading.main_thread():
+        return _guarded(run, arguments)  # signals are the main thread's
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _guarded(run, arguments)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namespace) -> int:
     try:
         return run(arguments)
     except HeadraceError as error:
@@ -154,6 +175,9 @@ def guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Namesp
     except KeyboardInterrupt:
         say(f"headrace {arguments.verb}: interrupted; what was not committed was rolled back")
         return EXIT_INTERRUPTED
+    except Terminated:
+        say(f"headrace {arguments.verb}: terminated; what was not committed was rolled back")
+        return EXIT_TERMINATED
     except BrokenPipeError:
         # Whoever read our output (head, less) has gone; Python must not complain about it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
