@@ -1,8 +1,8 @@
 """The command `headrace`. Each verb is one file of this package; VERBS is the table of them.
 
 Exit codes: 0 done; 1 done but records were rejected (with --strict); 2 usage; 3 try again later; 4 fatal;
-130 Ctrl-C; 143 SIGTERM. The result is printed on stdout only with --json; everything for people goes to stderr,
-except listings.
+130 Ctrl-C; 143 SIGTERM. The result is printed on stdout only with --json; everything for people goes to
+stderr, except listings.
 """
 
 from __future__ import annotations
