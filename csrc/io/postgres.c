@@ -29,18 +29,62 @@ bool hr_pg_lost(const hr_pg *pg)
 
 bool hr_pg_is_data_error(const hr_error *error)
 {
-    const char *state = error->sqlstate;
+    return error->code == HR_EDATA || (error->code == HR_ESERVER && error->reason != HR_REASON_NONE);
+}
 
-    if (error->code == HR_EDATA)
-        return true; /* our own encoder refused it */
-    if (error->code != HR_ESERVER || state[0] == '\0')
+/* Why a row was refused, by the server's state; NONE when no row is to blame. `field`: it was one field of a COPY. */
+static hr_reason hr_pg_reason(const char *state, bool field)
+{
+    static const struct {
+        const char *state;
+        hr_reason reason;
+    } known[] = {
+        {"22001", HR_REASON_RANGE},      /* string too long */
+        {"22003", HR_REASON_RANGE},      /* number out of range */
+        {"22008", HR_REASON_RANGE},      /* date or time field out of range */
+        {"22015", HR_REASON_RANGE},      /* interval field out of range */
+        {"22021", HR_REASON_ENCODING},   /* not a character of the encoding */
+        {"22026", HR_REASON_RANGE},      /* bit string of another length */
+        {"22P05", HR_REASON_ENCODING},   /* \u0000 */
+        {"23502", HR_REASON_NULL},
+        {"44000", HR_REASON_CONSTRAINT}, /* WITH CHECK OPTION */
+        {"54000", HR_REASON_RANGE},      /* an index row too large */
+        {"21000", HR_REASON_CONSTRAINT}, /* two rows of one key in one upsert: healed by taking them one after the other */
+        {"P0001", HR_REASON_CONSTRAINT}, /* RAISE in a trigger */
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(state, known[i].state) == 0)
+            return known[i].reason;
+    if (strncmp(state, "23", 2) == 0) /* integrity: check, unique, foreign key, exclusion */
+        return HR_REASON_CONSTRAINT;
+    if (strncmp(state, "22", 2) == 0) /* data exception: what only the type's input or a generated column sees */
+        return field ? HR_REASON_TYPE : HR_REASON_CONSTRAINT;
+    /* tsvector, tsquery and jsonpath call a bad value a syntax error, regclass and its kin an undefined object */
+    return field && strncmp(state, "42", 2) == 0 && strcmp(state, "42501") != 0 ? HR_REASON_TYPE : HR_REASON_NONE;
+}
+
+/* Fill pg->place. For a COPY only the error's context tells it, in the server's language, but always as the last word before a colon or
+ * the line's end: "COPY t, line 1, column c: ...". Returns whether it is one field of a COPY. */
+static bool hr_pg_note_place(hr_pg *pg, const char *column, const char *context)
+{
+    const char *copy = context != NULL ? strstr(context, "COPY ") : NULL;
+    size_t n = copy != NULL ? strcspn(copy, ":\n") : 0, word;
+
+    pg->place[0] = '\0';
+    if (column != NULL) {
+        snprintf(pg->place, sizeof(pg->place), " %s", column);
         return false;
-    return strncmp(state, "22", 2) == 0 || /* data exception: what only the type's input or a generated column sees */
-           strncmp(state, "23", 2) == 0 || /* integrity: check, not null, unique, foreign key, exclusion */
-           strcmp(state, "44000") == 0 ||  /* WITH CHECK OPTION */
-           strcmp(state, "54000") == 0 ||  /* an index row too large */
-           strcmp(state, "21000") == 0 ||  /* two rows of one key in one upsert: healed by taking them one after the other */
-           strcmp(state, "P0001") == 0;    /* RAISE in a trigger */
+    }
+    while (n > 0 && copy[n - 1] == ' ')
+        n--;
+    for (word = n; word > 0 && copy[word - 1] >= '0' && copy[word - 1] <= '9'; word--)
+        ;
+    if (n == 0 || n >= sizeof(pg->place) || copy[word - 1] == ' ') /* the last word is the line's number */
+        return false;
+    memcpy(pg->place, copy, n);
+    pg->place[n] = '\0';
+    return true;
 }
 
 /* Server states after which trying again later may help. */
@@ -67,6 +111,7 @@ static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
     const char *primary = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     const char *detail = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
     const char *context = result != NULL ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL;
+    const char *column = result != NULL ? PQresultErrorField(result, PG_DIAG_COLUMN_NAME) : NULL;
     const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
 
     if (hr_pg_cancelled(pg))
@@ -85,6 +130,7 @@ static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
         snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state != NULL ? state : "XX000");
         error->retriable = hr_pg_retriable(error->sqlstate);
         error->fatal = !error->retriable;
+        error->reason = hr_pg_reason(error->sqlstate, hr_pg_note_place(pg, column, context));
     }
     return HR_ESERVER;
 }

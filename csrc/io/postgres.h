@@ -15,6 +15,7 @@ typedef struct hr_pg {
     PGconn *conn;
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
     int server_version;
+    char place[256]; /* what the last refusal was about: ends in a space and the column's name; "" when the server does not tell */
 } hr_pg;
 
 /* Connect. `dsn` is a conninfo string or URI; what it leaves out comes from the environment, as in psql. Messages never repeat the dsn
@@ -40,7 +41,7 @@ int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error);
 
 /* Whether the connection is gone (as opposed to a refused statement). */
 bool hr_pg_lost(const hr_pg *pg);
-/* Whether the data of a row was refused, by the server or by our encoder: what a reject can heal. */
+/* Whether the data of a row was refused, by the server or by our encoder: what a reject can heal. error->reason says why it was. */
 bool hr_pg_is_data_error(const hr_error *error);
 
 /* Append an identifier quoted by the server's rules. */

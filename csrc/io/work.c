@@ -216,7 +216,7 @@ int hr_work_reject_row(hr_work *work, int64_t row, const hr_error *why, hr_error
 {
     const hr_record *record = work->row_record[row];
 
-    HR_RETURN_NOT_OK(hr_work_keep_reject(work, record, why, why->code == HR_EDATA ? why->reason : HR_REASON_CONSTRAINT, error));
+    HR_RETURN_NOT_OK(hr_work_keep_reject(work, record, why, why->reason, error));
     work->row_record[row] = NULL;
     work->tallies[record->lane].loaded--;
     work->tallies[record->lane].rejected++;

@@ -117,6 +117,24 @@ static int hr_writer_begin(hr_writer *writer, const hr_work *work, bool *changed
     return rc;
 }
 
+/* The column that the server's last refusal was about, or -1. */
+static int32_t hr_writer_blamed(const hr_writer *writer)
+{
+    const hr_schema *schema = writer->target->schema;
+    const char *place = writer->pg->place;
+    size_t n = strlen(place), longest = 0;
+    int32_t found = -1;
+
+    for (int32_t i = 0; i < schema->count; i++) {
+        size_t length = strlen(schema->columns[i].name);
+        if (length > longest && length < n && place[n - length - 1] == ' ' && strcmp(place + n - length, schema->columns[i].name) == 0) {
+            longest = length;
+            found = i;
+        }
+    }
+    return found;
+}
+
 /* Send the batch in windows under savepoints; rows that are refused alone become rejects. */
 static int hr_writer_apply_careful(hr_writer *writer, hr_work *work, hr_error *error)
 {
@@ -141,6 +159,8 @@ static int hr_writer_apply_careful(hr_writer *writer, hr_work *work, hr_error *e
         }
         HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, "ROLLBACK TO SAVEPOINT headrace_window", NULL, error));
         if (upper - at == 1) {
+            if (why.column < 0)
+                why.column = hr_writer_blamed(writer);
             HR_RETURN_NOT_OK(hr_work_reject_row(work, at, &why, error));
             at = upper;
             window = 1;

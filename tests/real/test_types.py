@@ -1,0 +1,189 @@
+"""Every type: the same values through Headrace and through the server's own input give equal rows and equal refusals.
+
+    HEADRACE_RANDOM_VALUES=1000000 HEADRACE_RANDOM_SEED=7 .venv/bin/python -m pytest tests/real/test_types.py -k random
+
+runs longer, or one printed seed again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import headrace
+import pytest
+
+from tests.real.load_kit import execute, rows
+from tests.real.type_kit import SETUP, Case, Trial, complaints, strings
+from tests.real.type_values import ARRAYS, DOCUMENTS, OTHERS, POOLS, TYPES, Random, values_of
+
+pytestmark = pytest.mark.real
+
+AT_ONCE = 20_000  # random values in one load
+
+
+@pytest.fixture
+def trial(dsn: str, tmp_path: Path) -> Trial:
+    """A table of every type that goes by COPY BINARY."""
+    execute(dsn, SETUP)
+    return Trial(dsn, TYPES | ARRAYS, tmp_path)
+
+
+@pytest.fixture
+def text_trial(dsn: str, tmp_path: Path) -> Trial:
+    """A table with types that go through the server's text input, which turns the whole COPY to text."""
+    execute(dsn, SETUP)
+    return Trial(dsn, TYPES | ARRAYS | OTHERS, tmp_path)
+
+
+def report(lines: list[str]) -> str:
+    return "\n".join([f"{len(lines)} values went wrong:", *lines[:30]])
+
+
+def edges(columns: dict[str, str]) -> list[Case]:
+    return [Case(column, value) for column in columns for value in values_of(column)]
+
+
+def test_edges_as_json_strings(trial: Trial) -> None:
+    cases = strings(edges(trial.columns))
+    wrong = complaints(cases, trial.json(cases))
+    assert not wrong, report(wrong)
+
+
+def test_edges_as_csv_fields(trial: Trial) -> None:
+    cases = edges(trial.columns)
+    wrong = complaints(cases, trial.csv(cases))
+    assert not wrong, report(wrong)
+
+
+def test_json_values_of_every_kind_in_every_column(trial: Trial) -> None:
+    cases = [Case(column, value) for column in trial.columns for value in DOCUMENTS]
+    wrong = complaints(cases, trial.json(cases))
+    assert not wrong, report(wrong)
+
+
+def test_edges_of_every_type_in_every_column(trial: Trial) -> None:
+    """What is an edge of one type is nonsense to another: a share of all the pairs."""
+    texts = [text for pool in POOLS.values() for text in pool if len(text) < 400]
+    pairs = [Case(column, text) for column in trial.columns for text in texts]
+    cases = strings(random.Random(1).sample(pairs, 8000))
+    wrong = complaints(cases, trial.json(cases))
+    assert not wrong, report(wrong)
+
+
+def test_other_types_go_through_the_servers_input(text_trial: Trial) -> None:
+    cases = strings(edges(OTHERS))
+    wrong = complaints(cases, text_trial.json(cases))
+    assert not wrong, report(wrong)
+
+
+def test_other_types_from_csv(text_trial: Trial) -> None:
+    cases = edges(OTHERS)
+    wrong = complaints(cases, text_trial.csv(cases))
+    assert not wrong, report(wrong)
+
+
+def test_json_values_in_columns_of_other_types(text_trial: Trial) -> None:
+    cases = [Case(column, value) for column in OTHERS for value in DOCUMENTS[::3]]
+    wrong = complaints(cases, text_trial.json(cases))
+    assert not wrong, report(wrong)
+
+
+def test_known_types_beside_other_types_go_as_text(text_trial: Trial) -> None:
+    """The same values as above, now through COPY's text format."""
+    cases = [case for case in strings(edges(TYPES | ARRAYS)) if len(case.value) < 2000]
+    wrong = complaints(cases, text_trial.json(cases))
+    assert not wrong, report(wrong)
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_random_values(trial: Trial, form: str, record_property: pytest.RecordProperty) -> None:
+    seed = int(os.environ.get("HEADRACE_RANDOM_SEED") or random.SystemRandom().getrandbits(32))
+    count = int(os.environ.get("HEADRACE_RANDOM_VALUES") or 6000)
+    record_property("seed", seed)
+    print(f"HEADRACE_RANDOM_SEED={seed} HEADRACE_RANDOM_VALUES={count}")
+    source = Random(seed)
+    names = list(trial.columns)
+    for start in range(0, count, AT_ONCE):
+        columns = [names[number % len(names)] for number in range(start, min(count, start + AT_ONCE))]
+        if form == "json":
+            cases = [Case(column, source.document(column)) for column in columns]
+        else:
+            cases = [Case(column, source.value(column)) for column in columns]
+        wrong = complaints(cases, trial.json(cases) if form == "json" else trial.csv(cases))
+        assert not wrong, f"HEADRACE_RANDOM_SEED={seed}: " + report(wrong)
+
+
+def test_a_bad_value_of_any_other_type_is_a_reject_and_not_the_end(dsn: str, tmp_path: Path) -> None:
+    """tsvector, tsquery and jsonpath call a bad value a syntax error, regclass an undefined table: no error of ours."""
+    execute(
+        dsn, 'CREATE TABLE t (id int, a tsvector, b tsquery, "the c" jsonpath, d regclass, e bit(3), f xid8)'
+    )
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        '{"id":1,"a":"x y","b":"x & y","the c":"$.a","d":"pg_class","e":"101","f":"7"}\n{"id":2,"a":"\'"}\n'
+        '{"id":3,"b":"x &"}\n{"id":4,"the c":"x: y"}\n{"id":5,"d":"no_such_table"}\n{"id":6,"e":"1"}\n{"id":7,"f":"x"}\n{"id":8}\n'
+    )
+    receipt = headrace.load(str(path), "t", dsn=dsn)
+    assert (receipt.loaded, receipt.rejects) == (2, {"type": 5, "range": 1})
+    assert rows(
+        dsn, "SELECT line, reason, column_name, sqlstate FROM headrace.dead_letters ORDER BY line"
+    ) == [
+        (2, "type", "a", "42601"),
+        (3, "type", "b", "42601"),
+        (4, "type", "the c", "42601"),
+        (5, "type", "d", "42P01"),
+        (6, "range", "e", "22026"),
+        (7, "type", "f", "22P02"),
+    ]
+
+
+def test_what_only_the_server_refuses_names_its_column(dsn: str, tmp_path: Path) -> None:
+    execute(
+        dsn,
+        "CREATE DOMAIN small AS int CHECK (value < 10) NOT NULL;"
+        "CREATE TABLE t (id int CHECK (id > 0), s small, u int UNIQUE, v varchar(3))",
+    )
+    path = tmp_path / "x.jsonl"
+    path.write_text(
+        '{"id":1,"s":1,"u":1}\n{"id":2,"s":99}\n{"id":3}\n{"id":-4,"s":1}\n{"id":5,"s":1,"u":1}\n{"id":6,"s":2,"v":"abcd"}\n'
+    )
+    receipt = headrace.load(str(path), "t", dsn=dsn)
+    assert receipt.loaded == 1
+    assert rows(
+        dsn, "SELECT line, reason, column_name, sqlstate FROM headrace.dead_letters ORDER BY line"
+    ) == [
+        (2, "constraint", "s", "23514"),
+        (3, "null", "s", None),
+        (4, "constraint", None, "23514"),
+        (5, "constraint", None, "23505"),
+        (6, "range", "v", None),
+    ]
+
+
+def test_bytes_that_are_no_text(dsn: str, tmp_path: Path) -> None:
+    """Broken UTF-8, surrogates and NUL: encoding rejects, from JSON and from CSV, in keys and in values."""
+    execute(dsn, "CREATE TABLE t (id int, a text, b bytea, c json)")
+    bad = [
+        b"\xff",
+        b"\xc0\x80",
+        b"\xe0\x80\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"a\xc3",
+        b"\xf0\x9f\x98",
+    ]
+    (tmp_path / "x.jsonl").write_bytes(
+        b"".join(b'{"id":1,"%s":"%s"}\n' % (key, text) for key in (b"a", b"b", b"c", b"z") for text in bad)
+        + b'{"id":2,"\xff":1}\n{"id":2,"a":"\\u0000"}\n{"id":2,"b":"\\u0000"}\n{"id":2,"a":"\\ud800"}\n{"id":2,"z":"\\udc00x"}\n'
+        + b'{"id":3,"z":"\\u0000"}\n{"id":4,"c":"\\u0000"}\n'
+    )
+    receipt = headrace.load(str(tmp_path / "x.jsonl"), "t", dsn=dsn)
+    assert receipt.rejects == {"encoding": 4 * len(bad) + 5}
+    assert rows(dsn, "SELECT id, c::text FROM t ORDER BY id") == [(3, None), (4, '"\\u0000"')]
+    (tmp_path / "x.csv").write_bytes(
+        b"id,a,b,c\n" + b"".join(b'1,"%s",,\n' % text for text in [*bad, b"a\0b"]) + b"5,x,,\n"
+    )
+    receipt = headrace.load(str(tmp_path / "x.csv"), "t", dsn=dsn, job="csv")
+    assert (receipt.loaded, receipt.rejects) == (1, {"encoding": len(bad) + 1})
