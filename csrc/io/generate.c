@@ -127,6 +127,7 @@ static int hr_generate_open_kafka(generate *g, hr_error *error)
         int rc;
 
         HR_RETURN_NOT_OK(hr_kafka_client_open(config, HR_KAFKA_READER, NULL, 0, NULL, &client, error));
+        client->cancel = g->cancel;
         rc = hr_kafka_topic_find(client, topic, HR_KAFKA_TIMEOUT_MS, &found, error);
         hr_kafka_topic_free(&found);
         if (rc == HR_EUSAGE) /* there is none; one that is there is taken as it is */

@@ -7,7 +7,8 @@
 
 #include "core/alloc.h"
 
-#define HR_KAFKA_SLICE_MS 500           /* a wait for metadata looks up this often */
+#define HR_KAFKA_SLICE_MS 400           /* the first try of a question takes so long; each further one twice as long as the one before */
+#define HR_KAFKA_PAUSE_MS 100           /* between tries */
 #define HR_KAFKA_UNKNOWN_MS 1000        /* a topic just made may be unknown to a broker for this long */
 #define HR_KAFKA_UNAUTHORIZED_MS 1500   /* refused credentials are believed when they stay refused for this long */
 
@@ -26,17 +27,31 @@ static int hr_kafka_left(int64_t deadline, int most)
     return left < 1 ? 1 : left > most ? most : (int)left;
 }
 
+static int hr_kafka_cancel(hr_error *error)
+{
+    return hr_error_set(error, HR_ECANCELLED, "stopped by the caller while Kafka was asked");
+}
+
+/* librdkafka cannot be interrupted in a question, so questions are put in slices, for a cancel to be seen. */
+static int hr_kafka_longer(int slice)
+{
+    return slice < 8000 ? slice * 2 : slice;
+}
+
 /* Metadata of one topic, or of all when rkt is NULL; tried again while the brokers cannot be reached. The caller destroys *out. */
 static int hr_kafka_metadata(hr_kafka_client *client, rd_kafka_topic_t *rkt, const char *what, int64_t deadline,
                              const struct rd_kafka_metadata **out, hr_error *error)
 {
     int64_t refused_since = 0;
+    int slice = HR_KAFKA_SLICE_MS;
     rd_kafka_resp_err_t err;
 
-    for (;;) {
+    for (;; slice = hr_kafka_longer(slice)) {
         int64_t started = hr_kafka_now_ms(), now;
 
-        err = rd_kafka_metadata(client->rk, rkt == NULL, rkt, out, hr_kafka_left(deadline, HR_KAFKA_SLICE_MS));
+        if (hr_kafka_client_cancelled(client))
+            return hr_kafka_cancel(error);
+        err = rd_kafka_metadata(client->rk, rkt == NULL, rkt, out, hr_kafka_left(deadline, slice));
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             atomic_store(&client->unauthorized, false);
             atomic_store(&client->all_down, false);
@@ -50,8 +65,8 @@ static int hr_kafka_metadata(hr_kafka_client *client, rd_kafka_topic_t *rkt, con
             return hr_kafka_fail(client, err, error, "%s (asked for %s%s)",
                                  refused_since != 0 ? "Kafka refuses our credentials" : "no Kafka broker answers; is bootstrap.servers right?",
                                  rkt != NULL ? "topic " : "the ", what);
-        if (now - started < HR_KAFKA_SLICE_MS / 5)
-            hr_kafka_sleep(HR_KAFKA_SLICE_MS / 5);
+        if (now - started < HR_KAFKA_PAUSE_MS)
+            hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
 }
 
@@ -72,6 +87,14 @@ void hr_kafka_topic_free(hr_kafka_topic *topic)
     hr_free(topic->name);
     hr_free(topic->partitions);
     memset(topic, 0, sizeof(*topic));
+}
+
+bool hr_kafka_topic_has(const hr_kafka_topic *topic, int64_t partition)
+{
+    for (int32_t i = 0; i < topic->count; i++)
+        if (topic->partitions[i] == partition)
+            return true;
+    return false;
 }
 
 void hr_kafka_topics_free(hr_kafka_topics *topics)
@@ -134,7 +157,7 @@ int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_m
         rd_kafka_metadata_destroy(metadata);
         if (!again)
             break;
-        hr_kafka_sleep(HR_KAFKA_SLICE_MS / 5);
+        hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
     rd_kafka_topic_destroy(rkt);
     return rc;
@@ -203,13 +226,19 @@ int hr_kafka_offsets(hr_kafka_client *client, const char *topic, const int32_t *
                      int64_t *out, hr_error *error)
 {
     int64_t deadline = hr_kafka_now_ms() + timeout_ms;
+    int slice = HR_KAFKA_SLICE_MS;
 
     if (count == 0)
         return HR_OK;
-    for (;;) {
-        rd_kafka_topic_partition_list_t *list = hr_kafka_partition_list(topic, partitions, count, when);
-        rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(client->rk, list, hr_kafka_left(deadline, timeout_ms));
+    for (;; slice = hr_kafka_longer(slice)) {
+        rd_kafka_topic_partition_list_t *list;
+        rd_kafka_resp_err_t err;
         int32_t bad = partitions[0];
+
+        if (hr_kafka_client_cancelled(client))
+            return hr_kafka_cancel(error);
+        list = hr_kafka_partition_list(topic, partitions, count, when);
+        err = rd_kafka_offsets_for_times(client->rk, list, hr_kafka_left(deadline, slice));
 
         for (int32_t i = 0; i < count && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
             rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_find(list, topic, partitions[i]);
@@ -222,29 +251,41 @@ int hr_kafka_offsets(hr_kafka_client *client, const char *topic, const int32_t *
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
             return HR_OK;
         hr_kafka_client_serve(client);
+        if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
+            return hr_error_set(error, HR_EUSAGE, "Kafka topic \"%s\" has no partition %d", topic, (int)bad);
         if (!hr_kafka_is_passing(err) || hr_kafka_now_ms() >= deadline)
             return hr_kafka_fail(client, err, error, "the offsets of Kafka topic \"%s\" (partition %d of %d asked for) cannot be had", topic,
                                  (int)bad, (int)count);
-        hr_kafka_sleep(HR_KAFKA_SLICE_MS / 5);
+        hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
 }
 
 /* ---- requests of the admin interface: one queue, one event ---- */
 
-/* Wait for the answer of a request. The event, or NULL with *error filled. */
-static rd_kafka_event_t *hr_kafka_answer(hr_kafka_client *client, rd_kafka_queue_t *queue, int timeout_ms, const char *what, hr_error *error)
+/* Wait for the answer of a request: the event, for the caller to destroy. */
+static int hr_kafka_answer(hr_kafka_client *client, rd_kafka_queue_t *queue, int timeout_ms, const char *what, rd_kafka_event_t **out,
+                           hr_error *error)
 {
     /* librdkafka itself gives up after the request's time-out; the second on top lets it tell why */
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
-    rd_kafka_resp_err_t err = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    int64_t deadline = hr_kafka_now_ms() + timeout_ms + 1000;
+    rd_kafka_event_t *event = NULL;
+    rd_kafka_resp_err_t err;
 
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return event;
+    while (event == NULL && hr_kafka_now_ms() < deadline) {
+        if (hr_kafka_client_cancelled(client))
+            return hr_kafka_cancel(error);
+        event = rd_kafka_queue_poll(queue, hr_kafka_left(deadline, HR_KAFKA_PAUSE_MS));
+    }
+    err = event != NULL ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        *out = event;
+        return HR_OK;
+    }
     hr_kafka_client_serve(client);
     hr_kafka_fail(client, err, error, "%s", what);
     if (event != NULL)
         rd_kafka_event_destroy(event);
-    return NULL;
+    return HR_EKAFKA;
 }
 
 static rd_kafka_AdminOptions_t *hr_kafka_options(hr_kafka_client *client, rd_kafka_admin_op_t op, int timeout_ms, bool wait)
@@ -258,41 +299,42 @@ static rd_kafka_AdminOptions_t *hr_kafka_options(hr_kafka_client *client, rd_kaf
     return options;
 }
 
-int hr_kafka_group_offsets(hr_kafka_client *client, const char *group, const char *topic, const int32_t *partitions, int32_t count,
-                           int timeout_ms, int64_t *out, hr_error *error)
+/* The admin interface has a call for this, which crashes librdkafka 2.0 when the brokers have not made their groups' topic yet. */
+int hr_kafka_group_offsets(const json_t *config, const char *group, const char *topic, const int32_t *partitions, int32_t count,
+                           int timeout_ms, const atomic_bool *cancel, int64_t *out, hr_error *error)
 {
-    rd_kafka_topic_partition_list_t *list = hr_kafka_partition_list(topic, partitions, count, RD_KAFKA_OFFSET_INVALID);
-    rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group, list);
-    rd_kafka_AdminOptions_t *options = hr_kafka_options(client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, timeout_ms, false);
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
-    rd_kafka_event_t *event;
-    int rc = HR_EKAFKA;
+    int64_t deadline = hr_kafka_now_ms() + timeout_ms;
+    hr_kafka_setting setting = {"group.id", group};
+    int slice = HR_KAFKA_SLICE_MS, rc = HR_EKAFKA;
+    hr_kafka_client *client;
 
-    rd_kafka_ListConsumerGroupOffsets(client->rk, &request, 1, options, queue);
-    event = hr_kafka_answer(client, queue, timeout_ms, "the offsets of the consumer group cannot be had", error);
-    if (event != NULL) {
-        size_t groups;
-        const rd_kafka_group_result_t **results =
-            rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &groups);
-        const rd_kafka_error_t *failed = groups == 1 ? rd_kafka_group_result_error(results[0]) : NULL;
+    HR_RETURN_NOT_OK(hr_kafka_client_open(config, HR_KAFKA_READER, &setting, 1, NULL, &client, error));
+    client->cancel = cancel;
+    for (;; slice = hr_kafka_longer(slice)) {
+        rd_kafka_topic_partition_list_t *list = hr_kafka_partition_list(topic, partitions, count, RD_KAFKA_OFFSET_INVALID);
+        rd_kafka_resp_err_t err = rd_kafka_committed(client->rk, list, hr_kafka_left(deadline, slice));
 
-        if (failed != NULL) {
-            rc = hr_kafka_fail(client, rd_kafka_error_code(failed), error, "the offsets of consumer group \"%s\" cannot be had", group);
-        } else {
-            const rd_kafka_topic_partition_list_t *found = groups == 1 ? rd_kafka_group_result_partitions(results[0]) : NULL;
-            rc = HR_OK;
-            for (int32_t i = 0; i < count; i++) {
-                const rd_kafka_topic_partition_t *one =
-                    found != NULL ? rd_kafka_topic_partition_list_find((rd_kafka_topic_partition_list_t *)found, topic, partitions[i]) : NULL;
-                out[i] = one != NULL && one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0 ? one->offset : -1;
-            }
+        for (int32_t i = 0; i < count && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+            const rd_kafka_topic_partition_t *one = rd_kafka_topic_partition_list_find(list, topic, partitions[i]);
+            out[i] = one != NULL && one->err == RD_KAFKA_RESP_ERR_NO_ERROR && one->offset >= 0 ? one->offset : -1;
         }
-        rd_kafka_event_destroy(event);
+        rd_kafka_topic_partition_list_destroy(list);
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rc = HR_OK;
+            break;
+        }
+        hr_kafka_client_serve(client);
+        if (hr_kafka_client_cancelled(client)) {
+            rc = hr_kafka_cancel(error);
+            break;
+        }
+        if (!hr_kafka_is_passing(err) || hr_kafka_now_ms() >= deadline) {
+            rc = hr_kafka_fail(client, err, error, "the offsets of consumer group \"%s\" cannot be had", group);
+            break;
+        }
+        hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
-    rd_kafka_queue_destroy(queue);
-    rd_kafka_AdminOptions_destroy(options);
-    rd_kafka_ListConsumerGroupOffsets_destroy(request);
-    rd_kafka_topic_partition_list_destroy(list);
+    hr_kafka_client_close(client);
     return rc;
 }
 
@@ -358,7 +400,7 @@ static int hr_kafka_topic_await(hr_kafka_client *client, const char *name, int32
         hr_kafka_topic_free(&found);
         if (rc == HR_OK || rc == HR_ENOMEM || hr_kafka_now_ms() >= deadline)
             break;
-        hr_kafka_sleep(HR_KAFKA_SLICE_MS / 5);
+        hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
     hr_free(low);
     return rc;
@@ -388,10 +430,8 @@ int hr_kafka_topic_create(hr_kafka_client *client, const char *name, int32_t par
     queue = rd_kafka_queue_new(client->rk);
     snprintf(what, sizeof(what), "Kafka topic \"%.200s\" cannot be made", name);
     rd_kafka_CreateTopics(client->rk, &topic, 1, options, queue);
-    event = hr_kafka_answer(client, queue, timeout_ms, what, error);
-    if (event == NULL) {
-        rc = HR_EKAFKA;
-    } else {
+    rc = hr_kafka_answer(client, queue, timeout_ms, what, &event, error);
+    if (rc == HR_OK) {
         size_t count;
         const rd_kafka_topic_result_t **results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
 
@@ -421,14 +461,14 @@ int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missin
     rd_kafka_queue_t *queue;
     rd_kafka_event_t *event;
     char what[320];
-    int rc = HR_EKAFKA;
+    int rc;
 
     options = hr_kafka_options(client, RD_KAFKA_ADMIN_OP_DELETETOPICS, timeout_ms, true);
     queue = rd_kafka_queue_new(client->rk);
     snprintf(what, sizeof(what), "Kafka topic \"%.200s\" cannot be deleted", name);
     rd_kafka_DeleteTopics(client->rk, &topic, 1, options, queue);
-    event = hr_kafka_answer(client, queue, timeout_ms, what, error);
-    if (event != NULL) {
+    rc = hr_kafka_answer(client, queue, timeout_ms, what, &event, error);
+    if (rc == HR_OK) {
         size_t count;
         const rd_kafka_topic_result_t **results = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count);
         rd_kafka_resp_err_t err = count == 1 ? rd_kafka_topic_result_error(results[0]) : RD_KAFKA_RESP_ERR__BAD_MSG;

@@ -25,6 +25,7 @@ typedef struct hr_kafka_topics {
  * refuse our credentials. Free with hr_kafka_topic_free, whatever is returned. */
 int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_ms, hr_kafka_topic *out, hr_error *error);
 void hr_kafka_topic_free(hr_kafka_topic *topic);
+bool hr_kafka_topic_has(const hr_kafka_topic *topic, int64_t partition);
 
 /* All topics, sorted by name; Kafka's own (names beginning with "__") only when `internal`. Free with hr_kafka_topics_free. */
 int hr_kafka_topics_list(hr_kafka_client *client, bool internal, int timeout_ms, hr_kafka_topics *out, hr_error *error);
@@ -35,9 +36,10 @@ void hr_kafka_topics_free(hr_kafka_topics *topics);
 int hr_kafka_offsets(hr_kafka_client *client, const char *topic, const int32_t *partitions, int32_t count, int64_t when, int timeout_ms,
                      int64_t *out, hr_error *error);
 
-/* The offsets a consumer group has committed; -1 where none. */
-int hr_kafka_group_offsets(hr_kafka_client *client, const char *group, const char *topic, const int32_t *partitions, int32_t count,
-                           int timeout_ms, int64_t *out, hr_error *error);
+/* The offsets a consumer group has committed; -1 where none. Takes settings, not a client: a client can ask for its own group only.
+ * `cancel` may be NULL. */
+int hr_kafka_group_offsets(const json_t *config, const char *group, const char *topic, const int32_t *partitions, int32_t count,
+                           int timeout_ms, const atomic_bool *cancel, int64_t *out, hr_error *error);
 
 /* Make a topic and wait until the brokers know it. `config` (may be NULL) is an object of topic settings. Existing already with the same
  * number of partitions is fine (*made false); with another number it is HR_EUSAGE. replication -1: the brokers' default. */

@@ -150,6 +150,8 @@ static void hr_kafka_on_error(rd_kafka_t *rk, int err, const char *reason, void 
     }
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
         atomic_store(&client->unauthorized, true);
+    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+        atomic_store(&client->missing, true);
     hr_kafka_log_add(&client->log, LOG_ERR, "", reason);
 }
 
@@ -382,6 +384,11 @@ void hr_kafka_client_close(hr_kafka_client *client)
         rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     pthread_mutex_destroy(&client->log.lock);
     hr_free(client);
+}
+
+bool hr_kafka_client_cancelled(const hr_kafka_client *client)
+{
+    return client->cancel != NULL && atomic_load_explicit(client->cancel, memory_order_relaxed);
 }
 
 int64_t hr_kafka_client_number(const hr_kafka_client *client, const char *name, int64_t fallback)

@@ -39,7 +39,9 @@ typedef struct hr_kafka_client {
     hr_kafka_log log;
     atomic_bool all_down;     /* set when librdkafka says that no broker is left; cleared by whoever sees one answer */
     atomic_bool unauthorized; /* credentials were refused */
+    atomic_bool missing;      /* a topic or partition that is used was not there; cleared by whoever looks into it */
     void *delivery;           /* the producer's, for its delivery callback */
+    const atomic_bool *cancel; /* set by whoever wants questions to end with HR_ECANCELLED when it rises; NULL at first */
 } hr_kafka_client;
 
 typedef struct hr_kafka_setting {
@@ -66,6 +68,9 @@ int hr_kafka_fail(hr_kafka_client *client, rd_kafka_resp_err_t err, hr_error *er
 
 /* Serve the client's error callbacks without waiting: what only a poll brings to light (all_down, unauthorized). */
 void hr_kafka_client_serve(hr_kafka_client *client);
+
+/* Whether the client's cancel flag is up. */
+bool hr_kafka_client_cancelled(const hr_kafka_client *client);
 
 /* Monotonic milliseconds. */
 int64_t hr_kafka_now_ms(void);

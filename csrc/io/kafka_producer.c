@@ -14,7 +14,6 @@
 struct hr_kafka_producer {
     hr_kafka_client *client;
     rd_kafka_topic_t *rkt;
-    const atomic_bool *cancel;
     int64_t sent, failed;
     int64_t failed_told; /* of them told by a flush */
     rd_kafka_resp_err_t first; /* of the failed ones */
@@ -36,11 +35,6 @@ static void hr_kafka_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *messa
     }
 }
 
-static bool hr_kafka_cancelled(const hr_kafka_producer *producer)
-{
-    return producer->cancel != NULL && atomic_load_explicit(producer->cancel, memory_order_relaxed);
-}
-
 int hr_kafka_producer_open(const json_t *config, const char *topic, const atomic_bool *cancel, hr_kafka_producer **out, hr_error *error)
 {
     hr_kafka_producer *producer = hr_calloc(1, sizeof(*producer));
@@ -50,10 +44,10 @@ int hr_kafka_producer_open(const json_t *config, const char *topic, const atomic
     *out = NULL;
     if (producer == NULL)
         return hr_error_nomem(error);
-    producer->cancel = cancel;
     rc = hr_kafka_client_open(config, HR_KAFKA_WRITER, NULL, 0, hr_kafka_on_delivery, &producer->client, error);
     if (rc == HR_OK) {
         producer->client->delivery = producer;
+        producer->client->cancel = cancel;
         rc = hr_kafka_topic_find(producer->client, topic, HR_KAFKA_TIMEOUT_MS, &found, error);
         hr_kafka_topic_free(&found);
     }
@@ -127,7 +121,7 @@ int hr_kafka_producer_send(hr_kafka_producer *producer, const hr_kafka_message *
         }
         switch (err) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-            if (hr_kafka_cancelled(producer))
+            if (hr_kafka_client_cancelled(producer->client))
                 return hr_error_set(error, HR_ECANCELLED, "stopped by the caller");
             rd_kafka_poll(producer->client->rk, HR_KAFKA_FULL_MS);
             if (producer->failed > producer->failed_told)
@@ -156,7 +150,7 @@ int hr_kafka_producer_flush(hr_kafka_producer *producer, int timeout_ms, hr_erro
     rd_kafka_resp_err_t err;
 
     while ((err = rd_kafka_flush(producer->client->rk, HR_KAFKA_FLUSH_MS)) == RD_KAFKA_RESP_ERR__TIMED_OUT) {
-        if (hr_kafka_cancelled(producer))
+        if (hr_kafka_client_cancelled(producer->client))
             return hr_error_set(error, HR_ECANCELLED, "stopped by the caller");
         if (hr_kafka_now_ms() >= deadline)
             break;

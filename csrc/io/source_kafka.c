@@ -106,12 +106,9 @@ static void hr_kafka_lane_advance(hr_source *source, kafka_lane *lane, int64_t n
 static int hr_kafka_lane_lost(hr_source *source, kafka_lane *lane, hr_error *error)
 {
     int64_t low, high;
-    rd_kafka_resp_err_t err =
-        rd_kafka_query_watermark_offsets(source->client->rk, source->topic, lane->partition, &low, &high, source->timeout_ms);
 
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return hr_kafka_fail(source->client, err, error, "the offsets of Kafka topic \"%s\" partition %d cannot be had", source->topic,
-                             (int)lane->partition);
+    HR_RETURN_NOT_OK(hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_EARLIEST, source->timeout_ms, &low, error));
+    HR_RETURN_NOT_OK(hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error));
     if (!source->lost_earliest) {
         hr_error_set(error, HR_EKAFKA,
                      "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing "
@@ -147,6 +144,8 @@ static int hr_kafka_check_beyond(hr_source *source, const hr_kafka_settings *set
             continue;
         if (client == NULL)
             rc = hr_kafka_client_open(settings->config, HR_KAFKA_READER, &uncommitted, 1, NULL, &client, error);
+        if (rc == HR_OK)
+            client->cancel = source->cancel;
         if (rc == HR_OK)
             rc = hr_kafka_offsets(client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error);
         if (rc == HR_OK && lane->next > high)
@@ -277,6 +276,7 @@ static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings
     rd_kafka_queue_t *main_queue;
 
     HR_RETURN_NOT_OK(hr_kafka_client_open(settings->config, HR_KAFKA_READER, &group, settings->group != NULL, NULL, &source->client, error));
+    source->client->cancel = source->cancel;
     source->rkt = rd_kafka_topic_new(source->client->rk, source->topic, NULL);
     if (source->rkt == NULL)
         return hr_kafka_fail(source->client, rd_kafka_last_error(), error, "Kafka topic \"%s\"", source->topic);
@@ -498,12 +498,33 @@ static bool hr_kafka_probe(hr_source *source)
     return true;
 }
 
+/* librdkafka says that the topic, or a partition, is not there. It goes on asking for it silently; we look ourselves, and give up when it
+ * is really gone. Retriable: it may be being made again; if not, the next plan says so. */
+static int hr_kafka_check_missing(hr_source *source, hr_error *error)
+{
+    hr_kafka_topic topic;
+    int rc;
+
+    atomic_store(&source->client->missing, false);
+    rc = hr_kafka_topic_find(source->client, source->topic, source->timeout_ms, &topic, error);
+    if (rc == HR_EUSAGE)
+        return hr_error_set(error, HR_EKAFKA, "Kafka topic \"%s\" was deleted while it was read", source->topic);
+    for (int32_t i = 0; rc == HR_OK && i < source->count; i++)
+        if (source->lanes[i].reading && !hr_kafka_topic_has(&topic, source->lanes[i].partition))
+            rc = hr_error_set(error, HR_EKAFKA, "Kafka topic \"%s\" has lost its partition %d while it was read", source->topic,
+                              (int)source->lanes[i].partition);
+    hr_kafka_topic_free(&topic);
+    return rc;
+}
+
 /* Nothing came in a wait: find out whether it is worth going on. librdkafka reconnects by itself, so only time decides. */
 static int hr_kafka_patience(hr_source *source, int64_t waited, hr_error *error)
 {
     int64_t now = hr_kafka_now_ms();
 
     source->waited_ms += waited;
+    if (atomic_load(&source->client->missing))
+        HR_RETURN_NOT_OK(hr_kafka_check_missing(source, error));
     if (source->down_since == 0 && atomic_load(&source->client->all_down)) {
         source->down_since = now;
         source->next_probe = now + (source->down_timeout_ms < HR_KAFKA_PROBE_MS ? source->down_timeout_ms : HR_KAFKA_PROBE_MS);
@@ -567,7 +588,8 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
     chunk = hr_kafka_chunk_get(source);
     if (chunk == NULL)
         return hr_error_nomem(error);
-    while (source->reading > 0 && !atomic_load_explicit(source->cancel, memory_order_relaxed)) {
+    /* a lane that had to jump tells so before it brings records */
+    while (source->reading > 0 && !hr_kafka_moved(source) && !hr_kafka_client_cancelled(source->client)) {
         int64_t left = deadline - started, now;
         ssize_t got = hr_kafka_take(source, chunk, most, left < HR_KAFKA_WAIT_MS ? left : HR_KAFKA_WAIT_MS);
 
@@ -580,11 +602,9 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
             rc = hr_kafka_patience(source, now - started, error);
         else if (rc == HR_OK)
             source->waited_ms = 0;
-        if (chunk->count > 0) {
-            source->down_since = 0;
-            atomic_store_explicit(&source->client->all_down, false, memory_order_relaxed);
-        }
-        if (rc != HR_OK || chunk->count > 0 || hr_kafka_moved(source) || now >= deadline)
+        if (chunk->count > 0)
+            source->down_since = 0; /* all_down stays: these may have been fetched before it; a probe finds out */
+        if (rc != HR_OK || chunk->count > 0 || now >= deadline)
             break;
         started = now;
     }

@@ -81,14 +81,6 @@ int hr_kafka_settings_read(const json_t *config, hr_kafka_settings *out, hr_erro
 
 /* ---- plan ---- */
 
-static bool hr_kafka_has_partition(const hr_kafka_topic *topic, int64_t partition)
-{
-    for (int32_t i = 0; i < topic->count; i++)
-        if (topic->partitions[i] == partition)
-            return true;
-    return false;
-}
-
 /* Keep of topic->partitions those the user named, in their order. HR_EUSAGE for one that is not there or comes twice. */
 static int hr_kafka_choose(const json_t *wanted, hr_kafka_topic *topic, hr_error *error)
 {
@@ -109,7 +101,7 @@ static int hr_kafka_choose(const json_t *wanted, hr_kafka_topic *topic, hr_error
 
         if (!json_is_integer(one))
             rc = hr_error_set(error, HR_EUSAGE, "source setting \"partitions\" must be a list of partition numbers");
-        else if (!hr_kafka_has_partition(topic, partition))
+        else if (!hr_kafka_topic_has(topic, partition))
             rc = hr_error_set(error, HR_EUSAGE, "Kafka topic \"%s\" has no partition %lld; it has %d, from 0 to %d", topic->name,
                               (long long)partition, (int)topic->count, (int)topic->partitions[topic->count - 1]);
         for (size_t j = 0; j < i && rc == HR_OK; j++)
@@ -173,11 +165,11 @@ int hr_kafka_plan(const json_t *config, int32_t want, const atomic_bool *cancel,
     int64_t *offsets = NULL;
     int rc;
 
-    (void)want;   /* Kafka's partitions are what they are */
-    (void)cancel; /* every question has a time-out of its own */
+    (void)want; /* Kafka's partitions are what they are */
     memset(out, 0, sizeof(*out));
     HR_RETURN_NOT_OK(hr_kafka_settings_read(config, &settings, error));
     HR_RETURN_NOT_OK(hr_kafka_client_open(settings.config, HR_KAFKA_READER, NULL, 0, NULL, &client, error));
+    client->cancel = cancel;
     rc = hr_kafka_topic_find(client, settings.topic, settings.timeout_ms, &topic, error);
     if (rc == HR_OK)
         rc = hr_kafka_choose(settings.partitions, &topic, error);
