@@ -29,7 +29,7 @@ from typing import Any
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError, SetupError
+from setuptools.errors import CompileError, LinkError, SetupError
 
 ROOT = Path(__file__).resolve().parent
 SOURCE_DIRECTORIES = ("csrc/core", "csrc/io", "csrc/module")
@@ -190,8 +190,20 @@ class BuildExtension(build_ext):
         # A running process may have the old module mapped: never write into that file, replace it.
         fresh = target.with_name(target.name + ".new")
         self.compiler.link_shared_object(objects, str(fresh), extra_postargs=libraries)
+        check_loads(fresh)
         os.replace(fresh, target)
         stamp.write_text(fingerprint, encoding="utf-8")
+
+
+def check_loads(module: Path) -> None:
+    """LinkError when a symbol is missing; the linker lets that pass, because Python's own are missing as well."""
+    program = "import ctypes, os, sys; ctypes.PyDLL(sys.argv[1], os.RTLD_NOW)"
+    done = subprocess.run(
+        [sys.executable, "-c", program, module], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        module.unlink()
+        raise LinkError(done.stderr.strip().rpartition("\n")[2])
 
 
 def out_of_date(target: Path, source: Path, fingerprint: str) -> bool:

@@ -86,7 +86,11 @@ def test_the_gil_is_free_during_work(counter: Counter, lines: bytes) -> None:
     }
     for name, work in works.items():
         before = counter.count
-        work()
+        # often, because a busy machine may not wake the other thread in time
+        for _ in range(200):
+            work()
+            if counter.count > before:
+                break
         assert counter.count > before, name
 
 
