@@ -196,7 +196,7 @@ class BuildExtension(build_ext):
 
 
 def check_loads(module: Path) -> None:
-    """LinkError when a symbol is missing; the linker lets that pass, because Python's own are missing as well."""
+    """LinkError when a symbol is missing; the linker lets that pass, as Python's own are missing as well."""
     program = "import ctypes, os, sys; ctypes.PyDLL(sys.argv[1], os.RTLD_NOW)"
     done = subprocess.run(
         [sys.executable, "-c", program, module], capture_output=True, text=True, check=False
