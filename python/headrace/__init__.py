@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from headrace._version import __version__
 
 if TYPE_CHECKING:
-    from headrace import dead_letters, doctor, migrations, offsets, topics
+    from headrace import dead_letters, doctor, migrations, offsets, receipts, topics
     from headrace._generate import Generated, generate
     from headrace._headrace import Batch, Connection, Schema
     from headrace._lag import Lag, lag
@@ -71,6 +71,7 @@ _HOMES: dict[str, str | None] = {
     "offsets": None,
     "partition": "_records",
     "plan": "_plan",
+    "receipts": None,
     "topics": None,
 }
 
@@ -107,6 +108,7 @@ __all__ = [
     "offsets",
     "partition",
     "plan",
+    "receipts",
     "topics",
 ]
 
