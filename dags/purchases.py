@@ -166,7 +166,7 @@ with DAG(
         from headrace.airflow.guard import airflow_errors
         from headrace.airflow.hooks.headrace import HeadraceHook
 
-        hook = HeadraceHook(POSTGRES, KAFKA)
+        hook = HeadraceHook(POSTGRES, KAFKA, application_name="headrace purchases.plan")
         dsn, kafka = hook.dsn(), hook.kafka()
         topic, target = params["topic"], params["target"]
         with airflow_errors():
@@ -240,6 +240,7 @@ with DAG(
         trigger_rule="none_failed",
         retries=0,
         outlets=[purchases],
+        show_return_value_in_logs=False,
         doc_md="Sum the receipts, and check them against the table and the offsets.",
     )
     def summary(ti: Any, outlet_events: Any) -> dict[str, Any]:
@@ -271,7 +272,10 @@ with DAG(
         """Return the task to go on with."""
         return "dead_letter_report" if ti.xcom_pull(task_ids="summary")["rejected"] else "clean"
 
-    @task(doc_md="Why records were rejected, three examples, and the command that replays them.")
+    @task(
+        show_return_value_in_logs=False,
+        doc_md="Why records were rejected, three examples, and the command that replays them.",
+    )
     def dead_letter_report(ti: Any) -> dict[str, Any]:
         """Return counts by reason, examples, and the command."""
         from headrace.airflow import receipts

@@ -136,6 +136,7 @@ with DAG(
 
     @task(
         map_index_template="{{ task.op_kwargs['table'] }}",
+        show_return_value_in_logs=False,
         doc_md="Make up a dictionary and upsert it into its table.",
     )
     def dictionary(table: str, params: dict[str, Any]) -> dict[str, Any]:

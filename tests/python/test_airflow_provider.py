@@ -38,6 +38,7 @@ from headrace.airflow.operators.refresh import HeadraceRefreshOperator
 from headrace.airflow.operators.replay import HeadraceReplayOperator
 from headrace.airflow.sensors.lag import HeadraceLagSensor
 from headrace.airflow.triggers.lag import HeadraceLagTrigger
+from headrace.progress import Progress
 
 pytestmark = pytest.mark.airflow
 
@@ -474,6 +475,15 @@ def test_on_kill_raises_out_of_a_running_load_and_only_there(monkeypatch: pytest
     finally:
         signal.signal(signal.SIGTERM, before)
     operator.on_kill()
+
+
+def test_progress_is_logged_now_and_then(capfd: pytest.CaptureFixture[str]) -> None:
+    operator = load_operator()
+    operator.progress(Progress(read=12_345, rejected=1, seconds=2, total_records=24_690))
+    operator.progress(Progress(read=20_000, seconds=2.2))
+    log = capfd.readouterr().out
+    assert "Progress: 50%, 12,345 records, 1 rejected, 6,172 records/s" in log
+    assert "20,000" not in log
 
 
 def test_counts_reach_statsd(monkeypatch: pytest.MonkeyPatch) -> None:

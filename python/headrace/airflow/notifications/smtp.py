@@ -132,7 +132,7 @@ class ReceiptNotifier(SmtpNotifier):
 
     def story(self, context: Context) -> Story:
         """What the context knows about the run; what is missing is left out, and the mail goes."""
-        values: Mapping[str, Any] = context  # type: ignore[assignment]
+        values: Mapping[str, Any] = context
         ti = values.get("ti")
         dag_run = values.get("dag_run")
         dag = values.get("dag")

@@ -18,6 +18,7 @@ from headrace.airflow.hooks.headrace import HeadraceHook
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from headrace import Progress
     from headrace.airflow.lineage import Dataset
 
 T = TypeVar("T")
@@ -99,6 +100,7 @@ class HeadraceOperator(BaseOperator):
         try:
             with airflow_errors():
                 self._in_headrace = True
+                self._last_progress = time.monotonic()
                 return work()
         except AirflowException as error:
             self._leave_traces(context, error)
@@ -122,12 +124,19 @@ class HeadraceOperator(BaseOperator):
             raise AirflowFailException(f"The receipt does not balance: {receipts.headline(plain)}")
         return plain
 
-    def progress(self, done: Any) -> None:
+    def progress(self, done: Progress) -> None:
         """Log how far a load is, every quarter of a minute."""
         now = time.monotonic()
         if now - self._last_progress >= _PROGRESS_SECONDS:
             self._last_progress = now
-            self.log.info("Progress: %s", done)
+            share = f"{done.fraction:.0%}, " if done.fraction is not None else ""
+            self.log.info(
+                "Progress: %s%s records, %s rejected, %s records/s",
+                share,
+                f"{done.read:,}",
+                f"{done.rejected:,}",
+                f"{done.rate:,.0f}",
+            )
 
     def on_kill(self) -> None:
         """Cancel a running load: Headrace looks at signals many times a second and rolls back what is open.
