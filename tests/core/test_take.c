@@ -19,7 +19,7 @@ static hr_batch *make_batch(int n)
     if (hr_schema_new(&schema, &error) != HR_OK)
         exit(2);
     for (int32_t i = 0; i < TYPES; i++) {
-        char name[8];
+        char name[16];
         hr_type type;
 
         snprintf(name, sizeof(name), "c%d", (int)i);
