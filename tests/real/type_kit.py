@@ -235,15 +235,20 @@ _CLOCK = f"(?:\\d{{1,2}}:\\d{{1,2}}(?::\\d{{1,2}}(?:\\.\\d+)?)?{_OFFSET}|\\d{{6}
 _DATE = r"(?:\d{4,}-\d{1,2}-\d{1,2}|\d{8,})"
 _ERA = r"(?:\s*(?:ad|bc))?"
 _SPECIAL = r"[+-]?infinity|epoch"
+_COUNT = r"[+-]?\d+(?:\.\d+)?"
 FORMS = {
     "date": re.compile(f"{_SPECIAL}|{_DATE}(?:(?:t|\\s+){_CLOCK})?{_ERA}", re.IGNORECASE),
     "timestamp": re.compile(f"{_SPECIAL}|{_DATE}(?:(?:t|\\s+){_CLOCK})?{_ERA}", re.IGNORECASE),
     "time": re.compile(f"t?{_CLOCK}", re.IGNORECASE),
-    "interval": re.compile(r"(?!p.*\de)(?:[a-z0-9\s+@]|-(?=\d)|\.(?=\d)|(?<=\d):(?=\d))+", re.IGNORECASE),
+    "interval": re.compile(
+        f"@?\\s*(?:{_COUNT}\\s*[a-z]+\\s*|(?:{_COUNT}|[+-]?\\d+-\\d+|[+-]?\\d+:\\d+(?::\\d+(?:\\.\\d+)?)?)(?:\\s+|$))+"
+        f"|p(?:{_COUNT}[ymwd])*(?:t(?:{_COUNT}[hms])+)?|p\\d+-\\d+-\\d+t\\d+:\\d+:\\d+|p\\d{{8}}t\\d{{6}}|{_SPECIAL}",
+        re.IGNORECASE,
+    ),
 }
 _COMPACT = re.compile(r"[t\s]\d{6}", re.IGNORECASE)
-_INTEGER = re.compile(r"\s*[+-]?\d[\d_]*\s*")
-_NUMBER = re.compile(r"\s*[+-]?\d[\d_]*(?:\.\d+)?(?:e[+-]?\d+)?\s*", re.IGNORECASE)
+_INTEGER = re.compile(r"\s*[+-]?\d+(?:_\d+)*\s*")
+_NUMBER = re.compile(r"\s*[+-]?\d+(?:_\d+)*(?:\.\d+)?(?:e[+-]?\d+)?\s*", re.IGNORECASE)
 _LAST_YEAR = re.compile(r"29424[6-9]|2942[5-7]\d")
 
 
