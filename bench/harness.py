@@ -170,7 +170,8 @@ class Bench:
         said: dict[str, float] = (
             {"seconds": seconds, "records": records} if records else json.loads(done.stdout)
         )
-        extra = {name: value for name, value in said.items() if name not in ("seconds", "records")}
+        extra = {name: said[name] for name in said if name not in ("seconds", "records", "cpu")}
+        client = said.get("cpu", client)  # of the work alone, without the interpreter's start
         return Run(int(said["records"]), said["seconds"], client, pg, broker, strangers, extra)
 
     def _cpu(self) -> tuple[float, float, float, float]:

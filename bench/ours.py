@@ -1,7 +1,8 @@
 """Headrace's side of every comparison, a program: settings of headrace.load as one JSON object on standard
 input.
 
-{"source": ..., "table": ..., "dsn": ..., "settings": {...}} -> {"seconds", "records", "base_kib", "peak_kib"}
+{"source": ..., "table": ..., "dsn": ..., "settings": {...}} -> {"seconds", "records", "cpu", "base_kib",
+"peak_kib"}
 """
 
 from __future__ import annotations
@@ -29,14 +30,15 @@ def main() -> None:
     assert _headrace.__version__  # loaded before the memory is looked at
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins now
     base = status("VmRSS")
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     receipt = headrace.load(asked["source"], asked["table"], dsn=asked["dsn"], **asked["settings"])
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     if receipt.rejected or receipt.skipped:
         raise RuntimeError(f"not everything was loaded: {receipt}")
     result = {
         "seconds": seconds,
         "records": receipt.loaded,
+        "cpu": cpu,
         "base_kib": base,
         "peak_kib": status("VmHWM"),
     }

@@ -5,7 +5,7 @@ Text COPY by write_row(), which psycopg does in C, was the fastest of the ways t
 the lines in Python without escaping them, and a third faster than binary COPY, for which numbers and times
 must be made objects.
 
-{"path", "table", "dsn"} -> {"seconds", "records"}
+{"path", "table", "dsn"} -> {"seconds", "records", "cpu"}
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     """Load the file once."""
     asked = json.load(sys.stdin)
     count = 0
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     with (
         open(asked["path"], "rb", buffering=1 << 20) as lines,
         psycopg.connect(asked["dsn"]) as connection,
@@ -49,7 +49,8 @@ def main() -> None:
             copy_records(cursor, asked["table"], batch)
             connection.commit()
             count += len(batch)
-    print(json.dumps({"seconds": time.perf_counter() - start, "records": count}))
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    print(json.dumps({"seconds": seconds, "records": count, "cpu": cpu}))
 
 
 if __name__ == "__main__":

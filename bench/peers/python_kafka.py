@@ -3,13 +3,14 @@ parent; offsets are committed to the group after the rows (at least once: a cras
 
 With `processes` above 1, so many consumers of one group share the partitions.
 
-{"bootstrap", "topic", "records", "table", "dsn", "processes"} -> {"seconds", "records"}
+{"bootstrap", "topic", "records", "table", "dsn", "processes"} -> {"seconds", "records", "cpu"}
 """
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import resource
 import sys
 import time
 import uuid
@@ -57,7 +58,7 @@ def main() -> None:
     asked = json.load(sys.stdin)
     group = f"bench-{uuid.uuid4()}"
     left: Synchronized[int] = multiprocessing.Value("q", asked["records"])
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     others = [
         multiprocessing.Process(target=consume, args=(asked, group, left))
         for _ in range(asked["processes"] - 1)
@@ -69,7 +70,11 @@ def main() -> None:
         process.join()
         if process.exitcode != 0:
             raise RuntimeError(f"a consumer ended with exit code {process.exitcode}")
-    print(json.dumps({"seconds": time.perf_counter() - start, "records": asked["records"] - left.value}))
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    if others:
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu += ended.ru_utime + ended.ru_stime
+    print(json.dumps({"seconds": seconds, "records": asked["records"] - left.value, "cpu": cpu}))
 
 
 if __name__ == "__main__":
