@@ -33,7 +33,8 @@ typedef struct hr_copy_reader {
 } hr_copy_reader;
 
 void hr_copy_reader_init(hr_copy_reader *reader, hr_batch *batch);
-/* Decode all whole rows in the bytes; keep the rest for the next call. HR_EDATA when the stream is not a COPY BINARY stream of this schema. */
+/* Decode all whole rows in the bytes; keep the rest for the next call. HR_EDATA when the stream is not a COPY BINARY stream of this schema.
+ */
 int hr_copy_reader_feed(hr_copy_reader *reader, const uint8_t *bytes, size_t n, hr_error *error);
 /* HR_EDATA when the stream ended inside a row or without its trailer. */
 int hr_copy_reader_end(hr_copy_reader *reader, hr_error *error);

@@ -48,8 +48,8 @@ int hr_generator_set(hr_generator *generator, const char *name, int64_t value, h
         if (strcmp(settings[i].name, name) != 0)
             continue;
         if (value < settings[i].low || value > settings[i].high)
-            return hr_error_set(error, HR_EUSAGE, "generating %s: \"%s\" must be from %lld to %lld, not %lld (%s)", generator->ops->name, name,
-                                (long long)settings[i].low, (long long)settings[i].high, (long long)value, settings[i].help);
+            return hr_error_set(error, HR_EUSAGE, "generating %s: \"%s\" must be from %lld to %lld, not %lld (%s)", generator->ops->name,
+                                name, (long long)settings[i].low, (long long)settings[i].high, (long long)value, settings[i].help);
         generator->settings[i] = value;
         return HR_OK;
     }

@@ -1,7 +1,7 @@
 /* csrc/core/generate.h: made-up data, reproducible to the byte.
  *
- * A data set is one row of hr_generators (generate.c) and one file, generate_<what>.c. Record i depends only on the settings and on i, so any
- * stretch can be made anywhere, in parallel, again. Every record is of one of the data set's kinds (plain, late, a kind of damage...),
+ * A data set is one row of hr_generators (generate.c) and one file, generate_<what>.c. Record i depends only on the settings and on i, so
+ * any stretch can be made anywhere, in parallel, again. Every record is of one of the data set's kinds (plain, late, a kind of damage...),
  * which are counted as they are made: the truth that a load's receipt can be held against.
  */
 #ifndef HR_CORE_GENERATE_H
@@ -26,7 +26,7 @@ typedef struct hr_generator_kind {
 } hr_generator_kind;
 
 typedef struct hr_generated {
-    int32_t kind; /* index in the data set's kinds */
+    int32_t kind;               /* index in the data set's kinds */
     char key[HR_GENERATOR_KEY]; /* the message key */
     size_t key_len;
 } hr_generated;

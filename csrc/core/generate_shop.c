@@ -2,28 +2,32 @@
 #include "generate_shop.h"
 
 const hr_shop_place hr_shop_places[HR_SHOP_PLACES] = {
-    {"Berlin", "DE", "EUR"},        {"München", "DE", "EUR"},      {"Köln", "DE", "EUR"},      {"Paris", "FR", "EUR"},
-    {"Lyon", "FR", "EUR"},          {"Madrid", "ES", "EUR"},       {"Sevilla", "ES", "EUR"},   {"Milano", "IT", "EUR"},
-    {"Lisboa", "PT", "EUR"},        {"Dublin", "IE", "EUR"},       {"London", "GB", "GBP"},    {"Leeds", "GB", "GBP"},
-    {"Zürich", "CH", "CHF"},        {"Kraków", "PL", "PLN"},       {"Łódź", "PL", "PLN"},      {"Praha", "CZ", "CZK"},
-    {"Malmö", "SE", "SEK"},         {"New York", "US", "USD"},     {"Boston", "US", "USD"},    {"San José", "US", "USD"},
-    {"São Paulo", "BR", "BRL"},     {"Αθήνα", "GR", "EUR"},        {"東京", "JP", "JPY"},      {"Reykjavík", "IS", "ISK"},
+    {"Berlin", "DE", "EUR"},    {"München", "DE", "EUR"}, {"Köln", "DE", "EUR"},     {"Paris", "FR", "EUR"},     {"Lyon", "FR", "EUR"},
+    {"Madrid", "ES", "EUR"},    {"Sevilla", "ES", "EUR"}, {"Milano", "IT", "EUR"},   {"Lisboa", "PT", "EUR"},    {"Dublin", "IE", "EUR"},
+    {"London", "GB", "GBP"},    {"Leeds", "GB", "GBP"},   {"Zürich", "CH", "CHF"},   {"Kraków", "PL", "PLN"},    {"Łódź", "PL", "PLN"},
+    {"Praha", "CZ", "CZK"},     {"Malmö", "SE", "SEK"},   {"New York", "US", "USD"}, {"Boston", "US", "USD"},    {"San José", "US", "USD"},
+    {"São Paulo", "BR", "BRL"}, {"Αθήνα", "GR", "EUR"},   {"東京", "JP", "JPY"},     {"Reykjavík", "IS", "ISK"},
 };
 
 static const char *const first_names[] = {
-    "Anna", "Ben",  "Carla", "David", "Elif",  "Fatima", "Georg", "Hana",  "Igor",  "Jana",  "Karim", "Léa",   "Marek", "Nina", "Olga", "Pedro",
-    "Quinn", "Rosa", "Sven", "Tomás", "Ursula", "Vera",  "Wanda", "Xenia", "Yusuf", "Zoë",   "Åsa",   "Łukasz", "Ines", "Noah", "Mia",  "Emil",
+    "Anna",  "Ben",   "Carla", "David", "Elif",  "Fatima", "Georg", "Hana", "Igor",  "Jana",   "Karim",
+    "Léa",   "Marek", "Nina",  "Olga",  "Pedro", "Quinn",  "Rosa",  "Sven", "Tomás", "Ursula", "Vera",
+    "Wanda", "Xenia", "Yusuf", "Zoë",   "Åsa",   "Łukasz", "Ines",  "Noah", "Mia",   "Emil",
 };
-static const char *const name_starts[] = {"Mar", "Ber", "Hol", "Kow", "Fer", "San", "Lind", "Roth", "Vas", "Tan", "Ols", "Gar", "Pet", "Dub", "Nak", "Wein"};
-static const char *const name_ends[] = {"tin", "ger", "ström", "alski", "nandez", "tos", "berg", "mann", "quez", "aka", "son", "cía", "rov", "ois", "amura", "o'Hara"};
+static const char *const name_starts[] = {"Mar", "Ber", "Hol", "Kow", "Fer", "San", "Lind", "Roth",
+                                          "Vas", "Tan", "Ols", "Gar", "Pet", "Dub", "Nak",  "Wein"};
+static const char *const name_ends[] = {"tin",  "ger", "ström", "alski", "nandez", "tos", "berg",  "mann",
+                                        "quez", "aka", "son",   "cía",   "rov",    "ois", "amura", "o'Hara"};
 static const char *const segments[] = {"private", "private", "private", "business", "business", "school", "public"};
 
-static const char *const makers[] = {"Alder", "Birk", "Corvo", "Delta", "Esker", "Fjord", "Gale", "Harbor", "Isar", "Juno", "Kestrel", "Lumen", "Moss", "Nordic", "Onyx", "Pine"};
+static const char *const makers[] = {"Alder", "Birk", "Corvo",   "Delta", "Esker", "Fjord",  "Gale", "Harbor",
+                                     "Isar",  "Juno", "Kestrel", "Lumen", "Moss",  "Nordic", "Onyx", "Pine"};
 static const char *const things[][2] = {
-    {"kettle", "kitchen"}, {"pan", "kitchen"},    {"knife", "kitchen"},  {"lamp", "home"},     {"chair", "home"},    {"blanket", "home"},
-    {"tent", "outdoor"},   {"backpack", "outdoor"}, {"boots", "outdoor"}, {"headphones", "audio"}, {"speaker", "audio"}, {"turntable", "audio"},
-    {"novel", "books"},    {"atlas", "books"},    {"puzzle", "toys"},    {"kite", "toys"},     {"drill", "tools"},   {"saw", "tools"},
-    {"bicycle pump", "sport"}, {"racket", "sport"}, {"soap", "care"},    {"brush", "care"},    {"seeds", "garden"},  {"spade", "garden"},
+    {"kettle", "kitchen"}, {"pan", "kitchen"},     {"knife", "kitchen"},    {"lamp", "home"},          {"chair", "home"},
+    {"blanket", "home"},   {"tent", "outdoor"},    {"backpack", "outdoor"}, {"boots", "outdoor"},      {"headphones", "audio"},
+    {"speaker", "audio"},  {"turntable", "audio"}, {"novel", "books"},      {"atlas", "books"},        {"puzzle", "toys"},
+    {"kite", "toys"},      {"drill", "tools"},     {"saw", "tools"},        {"bicycle pump", "sport"}, {"racket", "sport"},
+    {"soap", "care"},      {"brush", "care"},      {"seeds", "garden"},     {"spade", "garden"},
 };
 
 #define HR_COUNT(array) (sizeof(array) / sizeof((array)[0]))
