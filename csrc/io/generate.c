@@ -35,6 +35,7 @@ typedef struct generate {
     gzFile packed;
     int fd;
     char *path, *part; /* the file, and its name while it is written */
+    bool plain;        /* a regular file: the two differ */
 } generate;
 
 /* ---- settings ---- */
@@ -130,9 +131,11 @@ static int hr_generate_open_kafka(generate *g, hr_error *error)
         client->cancel = g->cancel;
         rc = hr_kafka_topic_find(client, topic, HR_KAFKA_TIMEOUT_MS, &found, error);
         hr_kafka_topic_free(&found);
-        if (rc == HR_EUSAGE) /* there is none; one that is there is taken as it is */
+        if (rc == HR_EUSAGE) { /* there is none; one that is there is taken as it is */
+            hr_error_clear(error);
             rc = hr_kafka_topic_create(client, topic, (int32_t)partitions, (int32_t)replication, json_object_get(g->to, "topic_config"),
                                        HR_KAFKA_TIMEOUT_MS, &made, error);
+        }
         hr_kafka_client_close(client);
         HR_RETURN_NOT_OK(rc);
     }
@@ -142,6 +145,7 @@ static int hr_generate_open_kafka(generate *g, hr_error *error)
 static int hr_generate_open_file(generate *g, hr_error *error)
 {
     const char *path = json_string_value(json_object_get(g->to, "path"));
+    struct stat there;
     size_t n;
 
     if (path == NULL || path[0] == '\0')
@@ -152,11 +156,16 @@ static int hr_generate_open_file(generate *g, hr_error *error)
     if (g->path == NULL || g->part == NULL)
         return hr_error_nomem(error);
     memcpy(g->path, path, n + 1);
-    memcpy(g->part, path, n);
-    memcpy(g->part + n, ".part", sizeof(".part"));
+    memcpy(g->part, path, n + 1);
+    /* a device or a pipe is written to as it is, and never renamed or removed */
+    g->plain = stat(path, &there) != 0 || S_ISREG(there.st_mode);
+    if (g->plain)
+        memcpy(g->part + n, ".part", sizeof(".part"));
     g->fd = open(g->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (g->fd < 0)
+    if (g->fd < 0) {
+        g->plain = false; /* nothing of ours to remove */
         return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+    }
     if (n > 3 && strcmp(path + n - 3, ".gz") == 0) {
         g->packed = gzdopen(g->fd, "wb1");
         if (g->packed == NULL)
@@ -226,7 +235,7 @@ static int hr_generate_finish(generate *g, hr_error *error)
         if (rc != 0)
             return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
     }
-    if (g->part != NULL && rename(g->part, g->path) != 0)
+    if (g->plain && rename(g->part, g->path) != 0)
         return hr_error_set(error, HR_EIO, "%s cannot be renamed to %s: %s", g->part, g->path, strerror(errno));
     return HR_OK;
 }
@@ -239,7 +248,7 @@ static void hr_generate_close(generate *g, bool complete)
         gzclose(g->packed);
     if (g->part != NULL && g->fd >= 0)
         close(g->fd);
-    if (g->part != NULL && !complete)
+    if (g->plain && !complete)
         unlink(g->part);
     hr_buffer_free(&g->buffer);
     hr_free(g->path);

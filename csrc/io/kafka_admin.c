@@ -152,6 +152,7 @@ int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_m
             again = topic->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE && hr_kafka_now_ms() < deadline;
             rc = hr_kafka_fail(client, topic->err, error, "Kafka topic \"%s\"", name);
         } else {
+            hr_error_clear(error); /* of earlier tries */
             rc = hr_kafka_topic_copy(topic, out, error);
         }
         rd_kafka_metadata_destroy(metadata);
@@ -398,7 +399,9 @@ static int hr_kafka_topic_await(hr_kafka_client *client, const char *name, int32
             rc = hr_error_set(error, HR_EKAFKA, "Kafka topic \"%s\" was made, but only %d of its %d partitions are there", name,
                               (int)found.count, (int)partitions);
         hr_kafka_topic_free(&found);
-        if (rc == HR_OK || rc == HR_ENOMEM || hr_kafka_now_ms() >= deadline)
+        if (rc == HR_OK)
+            hr_error_clear(error); /* of earlier tries */
+        if (rc == HR_OK || rc == HR_ENOMEM || rc == HR_ECANCELLED || hr_kafka_now_ms() >= deadline)
             break;
         hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
