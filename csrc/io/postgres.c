@@ -443,7 +443,8 @@ int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool 
     if (rc == HR_OK)
         rc = hr_pg_exec(pg,
                         "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 1; "
-                        "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET xmloption = 'content'",
+                        "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET xmloption = 'content'; "
+                        "SET default_transaction_isolation = 'read committed'",
                         NULL, error);
     if (rc != HR_OK) {
         hr_pg_close(pg);
@@ -462,17 +463,29 @@ void hr_pg_close(hr_pg *pg)
     hr_free(pg);
 }
 
+/* Append text between quotes, with those inside doubled. */
+static int hr_pg_quote(hr_buffer *out, char quote, const char *text, hr_error *error)
+{
+    HR_RETURN_NOT_OK(hr_buffer_reserve(out, 2 * strlen(text) + 2, error));
+    out->data[out->size++] = (uint8_t)quote;
+    for (; *text != '\0'; text++) {
+        if (*text == quote)
+            out->data[out->size++] = (uint8_t)quote;
+        out->data[out->size++] = (uint8_t)*text;
+    }
+    out->data[out->size++] = (uint8_t)quote;
+    return HR_OK;
+}
+
 int hr_pg_quote_ident(hr_buffer *out, const char *name, hr_error *error)
 {
-    HR_RETURN_NOT_OK(hr_buffer_reserve(out, 2 * strlen(name) + 2, error));
-    out->data[out->size++] = '"';
-    for (; *name != '\0'; name++) {
-        if (*name == '"')
-            out->data[out->size++] = '"';
-        out->data[out->size++] = (uint8_t)*name;
-    }
-    out->data[out->size++] = '"';
-    return HR_OK;
+    return hr_pg_quote(out, '"', name, error);
+}
+
+/* standard_conforming_strings is on: a backslash is a character like any other. */
+int hr_pg_quote_literal(hr_buffer *out, const char *text, hr_error *error)
+{
+    return hr_pg_quote(out, '\'', text, error);
 }
 
 int hr_pg_quote_table(hr_buffer *out, const char *schema, const char *name, hr_error *error)

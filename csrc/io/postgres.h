@@ -1,7 +1,8 @@
 /* csrc/io/postgres.h: one PostgreSQL connection that answers a cancel within a moment.
  *
  * libpq is used without blocking; every wait looks at the caller's cancel flag ten times a second. The session is set so that text means
- * the same everywhere: UTF8, DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
+ * the same everywhere: UTF8, DateStyle ISO, IntervalStyle postgres, TimeZone UTC; and so that a transaction sees what others have committed
+ * meanwhile (READ COMMITTED), whatever the role or database prefers: the protocol rests on it.
  */
 #ifndef HR_IO_POSTGRES_H
 #define HR_IO_POSTGRES_H
@@ -48,6 +49,8 @@ bool hr_pg_is_data_error(const hr_error *error);
 int hr_pg_quote_ident(hr_buffer *out, const char *name, hr_error *error);
 /* Append "schema"."name". */
 int hr_pg_quote_table(hr_buffer *out, const char *schema, const char *name, hr_error *error);
+/* Append a string literal. */
+int hr_pg_quote_literal(hr_buffer *out, const char *text, hr_error *error);
 /* Append text. */
 int hr_sql(hr_buffer *out, hr_error *error, const char *format, ...) HR_PRINTF(3, 4);
 

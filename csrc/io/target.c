@@ -24,7 +24,7 @@ static const char HR_SQL_TABLE[] =
     " EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'"
     "         AND (g.tgtype & 1) = 0 AND (g.tgtype & 4) = 4),"
     " pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),"
-    " pg_catalog.has_table_privilege(c.oid, 'INSERT'), current_user "
+    " pg_catalog.has_table_privilege(c.oid, 'INSERT'), current_user, pg_catalog.row_security_active(c.oid) "
     "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
     " LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid"
     " LEFT JOIN pg_catalog.pg_attribute pa ON pa.attrelid = c.oid AND p.partnatts = 1 AND p.partattrs[0] = pa.attnum AND pa.attnum > 0 "
@@ -46,19 +46,23 @@ static const char HR_SQL_UNIQUE[] =
     "  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[s]"
     "  WHERE a.attname <> ALL ($2::pg_catalog.text[])) LIMIT 1";
 
-int hr_target_fingerprint_sql(hr_buffer *sql, uint32_t oid, hr_error *error)
+/* xmin changes with every change of a row of pg_class: a partition's name, schema, bounds and privileges are all there. */
+int hr_target_fingerprint_sql(hr_buffer *sql, const hr_target *target, hr_error *error)
 {
-    return hr_sql(
-        sql, error,
-        "SELECT (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod,"
-        " a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, t.typbasetype, t.typtypmod, t.typnotnull,"
-        " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_enum l WHERE l.enumtypid IN (t.oid, t.typelem))), ';' ORDER BY a.attnum))"
-        " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-        " WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped),"
-        " (SELECT pg_catalog.md5(pg_catalog.string_agg(i.inhrelid::pg_catalog.text"
-        " || (pg_catalog.to_jsonb(i) ->> 'inhdetachpending'), ',' ORDER BY i.inhrelid))"
-        " FROM pg_catalog.pg_inherits i WHERE i.inhparent = %u)",
-        (unsigned)oid, (unsigned)oid);
+    HR_RETURN_NOT_OK(hr_sql(sql, error, "SELECT CASE WHEN pg_catalog.to_regclass("));
+    HR_RETURN_NOT_OK(hr_pg_quote_literal(sql, target->quoted, error));
+    return hr_sql(sql, error,
+                  ") = %u::pg_catalog.oid THEN"
+                  " (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod,"
+                  " a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, t.typbasetype, t.typtypmod, t.typnotnull,"
+                  " (SELECT pg_catalog.string_agg(l.enumlabel, ',' ORDER BY l.enumsortorder) FROM pg_catalog.pg_enum l"
+                  "  WHERE l.enumtypid IN (t.oid, t.typbasetype, t.typelem))), ';' ORDER BY a.attnum))"
+                  " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+                  " WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped) END,"
+                  " (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', i.inhrelid, c.xmin,"
+                  " pg_catalog.to_jsonb(i) ->> 'inhdetachpending'), ';' ORDER BY i.inhrelid))"
+                  " FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %u)",
+                  (unsigned)target->oid, (unsigned)target->oid, (unsigned)target->oid);
 }
 
 hr_target *hr_target_retain(hr_target *target)
@@ -315,7 +319,9 @@ static int hr_target_table(hr_pg *pg, const hr_load_config *config, hr_target *t
     target->display = hr_target_copy(target, rows, 0, 8);
     target->partitioned = !PQgetisnull(rows, 0, 4);
     kind = PQgetvalue(rows, 0, 3)[0];
-    if (target->partitioned && PQgetvalue(rows, 0, 4)[0] == 'r' && !PQgetisnull(rows, 0, 6) && !hr_is_true(rows, 0, 7))
+    /* statement triggers and row security are the parent's: rows that go straight to a partition would pass them by */
+    if (target->partitioned && PQgetvalue(rows, 0, 4)[0] == 'r' && !PQgetisnull(rows, 0, 6) && !hr_is_true(rows, 0, 7) &&
+        !hr_is_true(rows, 0, 11))
         *column = hr_target_copy(target, rows, 0, 6);
     rc = target->schema_name && target->table_name && target->display ? HR_OK : hr_error_nomem(error);
     if (rc == HR_OK && kind != 'r' && kind != 'p')
@@ -339,7 +345,7 @@ static int hr_target_fingerprint(hr_pg *pg, hr_target *target, hr_error *error)
 {
     hr_buffer sql = {0};
     PGresult *rows = NULL;
-    int rc = hr_target_fingerprint_sql(&sql, target->oid, error);
+    int rc = hr_target_fingerprint_sql(&sql, target, error);
 
     if (rc == HR_OK)
         rc = hr_pg_exec(pg, (const char *)sql.data, &rows, error);

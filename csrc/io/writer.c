@@ -82,7 +82,8 @@ static int hr_writer_follow_change(hr_writer *writer, hr_error *error)
     hr_target_release(writer->target);
     writer->decoder = decoder;
     writer->target = target;
-    return target->partition_column >= 0 ? hr_leaves_read(&writer->leaves, writer->pg, target, error) : HR_OK;
+    hr_leaves_forget(&writer->leaves);
+    return HR_OK;
 }
 
 /* Open the transaction under a lock that keeps the definition as it is, and look whether it still is what the batch was decoded for.
@@ -99,15 +100,15 @@ static int hr_writer_begin(hr_writer *writer, const hr_work *work, bool *changed
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "BEGIN; LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE; ", target->quoted));
     if (writer->careful || writer->config->commit_at_end)
         HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "SET CONSTRAINTS ALL IMMEDIATE; "));
-    HR_RETURN_NOT_OK(hr_target_fingerprint_sql(&writer->sql, target->oid, error));
+    HR_RETURN_NOT_OK(hr_target_fingerprint_sql(&writer->sql, target, error));
     rc = hr_pg_exec(writer->pg, (const char *)writer->sql.data, &rows, error);
-    if (rc == HR_OK && strcmp(PQgetvalue(rows, 0, 0), target->fingerprint) != 0)
+    /* No fingerprint: the LOCK is on another table, which has taken the name. */
+    if (rc == HR_OK && (PQgetisnull(rows, 0, 0) || strcmp(PQgetvalue(rows, 0, 0), target->fingerprint) != 0))
         *changed = true;
-    /* A table dropped and made again under the same name has another oid: the LOCK is on the new one, the fingerprint of the old is empty.
-     */
     if (rc == HR_OK && !*changed && target->partition_column >= 0 && strcmp(PQgetvalue(rows, 0, 1), writer->leaves.fingerprint) != 0) {
-        snprintf(writer->leaves.fingerprint, sizeof(writer->leaves.fingerprint), "%s", PQgetvalue(rows, 0, 1));
         rc = hr_leaves_read(&writer->leaves, writer->pg, target, error);
+        if (rc == HR_OK)
+            snprintf(writer->leaves.fingerprint, sizeof(writer->leaves.fingerprint), "%s", PQgetvalue(rows, 0, 1));
         if (rc == HR_OK && work->batch->length > 0)
             rc = hr_leaves_route(&writer->leaves, writer->pg, target, work->batch, error);
     }
@@ -249,7 +250,7 @@ static int hr_writer_reconnect(hr_writer *writer, hr_error *error)
     return rc;
 }
 
-/* What to do after a failed attempt: HR_OK = try again, *done = the batch has landed after all; anything else is final. */
+/* What to do after a failed attempt, *error: HR_OK = try again, *done = the batch has landed after all; anything else is final. */
 static int hr_writer_recover(hr_writer *writer, hr_work *work, int rc, bool *done, hr_error *error)
 {
     bool lost = hr_pg_lost(writer->pg);
@@ -260,11 +261,18 @@ static int hr_writer_recover(hr_writer *writer, hr_work *work, int rc, bool *don
         return rc;
     if (!lost && hr_pg_exec(writer->pg, writer->open ? "ROLLBACK TO SAVEPOINT headrace_batch" : "ROLLBACK", NULL, NULL) != HR_OK)
         lost = hr_pg_lost(writer->pg);
+    hr_leaves_forget(&writer->leaves); /* partitions may have been made in what was rolled back */
     if (again) {
         writer->careful = true;
         return HR_OK;
     }
-    if (rc != HR_ESERVER || error == NULL || !error->retriable || writer->open || ++writer->retries > HR_WRITER_RETRIES)
+    if (rc != HR_ESERVER || writer->retries >= HR_WRITER_RETRIES)
+        return rc;
+    writer->retries++;
+    /* A partition was renamed, or moved to another schema, in the moment before we took its lock. */
+    if (!lost && writer->target->partition_column >= 0 && strcmp(error->sqlstate, "42P01") == 0)
+        return HR_OK;
+    if (!error->retriable || writer->open)
         return rc;
     if (lost) {
         HR_RETURN_NOT_OK(hr_writer_reconnect(writer, error));
@@ -294,13 +302,13 @@ int hr_writer_write(hr_writer *writer, hr_work *work, hr_error *error)
         if (rc == HR_OK)
             rc = writer->config->commit_at_end ? hr_writer_try_inside(writer, work, &changed, why)
                                                : hr_writer_try(writer, work, &changed, why);
-        if (rc == HR_OK && changed) {
-            HR_RETURN_NOT_OK(hr_writer_follow_change(writer, why));
-            continue;
-        }
+        if (rc == HR_OK && !changed)
+            break;
+        if (rc == HR_OK)
+            rc = hr_writer_follow_change(writer, why);
         if (rc != HR_OK)
             HR_RETURN_NOT_OK(hr_writer_recover(writer, work, rc, &done, why));
-        if (rc == HR_OK || done)
+        if (done)
             break;
     }
     for (int32_t i = 0; i < writer->lane_count; i++)
