@@ -7,6 +7,13 @@
 #define HR_SEND_ROWS 512     /* encoded between looks at the size */
 #define HR_STAGE "pg_temp.headrace_stage"
 
+/* A COPY into a leaf saves the server the routing, but costs it about as much as routing 20,000 rows: PostgreSQL collects up to 1000 rows
+ * for a table before it writes them, and in the first 1000 each new one costs more than the one before (every slot is entered into the same
+ * chain of a hash table). So fewer rows go through the parent, where the 1000 are shared by all leaves. */
+#define HR_DIRECT_ROWS 20000
+/* PostgreSQL keeps the rows of so many leaves apart in one COPY; with more, it sets up and drops leaves all the time. */
+#define HR_SERVER_LEAVES 32
+
 /* Room for counts of `leaves` leaves and the parent. */
 static int hr_apply_reserve(hr_writer *writer, int32_t leaves, int32_t columns, hr_error *error)
 {
@@ -52,14 +59,53 @@ int hr_apply_make_stage(hr_writer *writer, hr_error *error)
     return HR_OK;
 }
 
+/* Where a row is counted: its leaf, or the parent. */
+static inline int64_t *hr_apply_count_of(hr_writer *writer, int64_t *counts, int32_t id)
+{
+    return &counts[id >= 0 ? id : writer->leaf_capacity];
+}
+
+/* Choose for every row the COPY it goes by, in writer->ways: that of its leaf, by the leaf's id, or one of those through the parent, below
+ * zero, each for at most HR_SERVER_LEAVES leaves. */
+static int hr_apply_choose_ways(hr_writer *writer, const hr_batch *batch, hr_error *error)
+{
+    const hr_leaves *leaves = &writer->leaves;
+    int64_t *counts = writer->window_counts;
+    int32_t through_parent = 0;
+
+    if (batch->length > writer->way_capacity) {
+        int32_t *ways = hr_realloc(writer->ways, sizeof(*ways) * (size_t)batch->length);
+        if (ways == NULL)
+            return hr_error_nomem(error);
+        writer->ways = ways;
+        writer->way_capacity = batch->length;
+    }
+    for (int64_t row = 0; row < batch->length; row++)
+        (*hr_apply_count_of(writer, counts, leaves->ids[row]))++;
+    for (int32_t id = 0; id < leaves->count; id++) {
+        bool direct = leaves->tables[id].direct && counts[id] >= HR_DIRECT_ROWS;
+
+        if (counts[id] > 0)
+            counts[id] = direct ? id : -1 - through_parent++ / HR_SERVER_LEAVES;
+    }
+    counts[writer->leaf_capacity] = -1;
+    for (int64_t row = 0; row < batch->length; row++)
+        writer->ways[row] = (int32_t)*hr_apply_count_of(writer, counts, leaves->ids[row]);
+    memset(counts, 0, sizeof(*counts) * ((size_t)writer->leaf_capacity + 1));
+    return HR_OK;
+}
+
 int hr_apply_prepare(hr_writer *writer, const hr_work *work, hr_error *error)
 {
     const hr_target *target = writer->target;
-    const int32_t *ids = target->partition_column >= 0 ? writer->leaves.ids : NULL;
-    bool append = writer->config->mode == HR_MODE_APPEND;
+    bool partitioned = target->partition_column >= 0;
 
     HR_RETURN_NOT_OK(hr_apply_reserve(writer, writer->leaves.count, target->schema->count, error));
-    return append ? hr_streams_build(&writer->streams, work->batch, ids, error) : HR_OK;
+    if (writer->config->mode != HR_MODE_APPEND)
+        return HR_OK;
+    if (partitioned)
+        HR_RETURN_NOT_OK(hr_apply_choose_ways(writer, work->batch, error));
+    return hr_streams_build(&writer->streams, work->batch, partitioned ? writer->ways : NULL, error);
 }
 
 /* Which columns a row with this set of absent ones brings. Returns how many, in writer->columns. */
@@ -146,16 +192,19 @@ static int64_t hr_apply_lower_bound(const hr_stream *stream, int64_t row)
 
 static int hr_apply_append(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
 {
+    bool partitioned = writer->target->partition_column >= 0;
+
     for (int32_t i = 0; i < writer->streams.count; i++) {
         const hr_stream *stream = &writer->streams.streams[i];
         int64_t from = hr_apply_lower_bound(stream, lower), to = hr_apply_lower_bound(stream, upper);
-        int32_t id = writer->target->partition_column >= 0 ? stream->leaf : HR_LEAF_MISSING;
 
         if (from == to)
             continue;
-        HR_RETURN_NOT_OK(hr_apply_copy(writer, work->batch, hr_leaves_table(&writer->leaves, writer->target, id),
+        HR_RETURN_NOT_OK(hr_apply_copy(writer, work->batch,
+                                       hr_leaves_table(&writer->leaves, writer->target, partitioned ? stream->leaf : HR_LEAF_MISSING),
                                        hr_apply_columns(writer, stream->absent), stream->rows + from, to - from, error));
-        writer->window_counts[id >= 0 ? id : writer->leaf_capacity] += to - from;
+        for (int64_t at = from; at < to; at++)
+            (*hr_apply_count_of(writer, writer->window_counts, partitioned ? writer->leaves.ids[stream->rows[at]] : HR_LEAF_MISSING))++;
     }
     return HR_OK;
 }
@@ -247,7 +296,7 @@ static int hr_apply_staged(hr_writer *writer, const hr_work *work, int64_t lower
     HR_RETURN_NOT_OK(hr_dedupe_last(dedupe, batch, target->key, target->key_count, lower, upper, error));
     for (int64_t i = 0; i < dedupe->count; i++) {
         int32_t id = target->partition_column >= 0 ? writer->leaves.ids[dedupe->rows[i]] : HR_LEAF_MISSING;
-        writer->window_counts[id >= 0 ? id : writer->leaf_capacity]++;
+        (*hr_apply_count_of(writer, writer->window_counts, id))++;
     }
     while (dedupe->count > 0) {
         uint64_t absent;

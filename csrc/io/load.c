@@ -103,7 +103,7 @@ static int hr_load_work(hr_load *load, hr_error *error)
     int32_t counts[64];
     int rc = HR_OK;
 
-    if (workers == 0)
+    if (workers <= 0)
         return HR_OK;
     /* The same stretches that hr_load_share_out made. */
     for (int32_t i = 0; i < workers; i++)

@@ -57,6 +57,7 @@ void hr_writer_close(hr_writer *writer)
     hr_buffer_free(&writer->bytes);
     hr_buffer_free(&writer->sql);
     hr_free(writer->columns);
+    hr_free(writer->ways);
     hr_free(writer->counts);
     hr_free(writer->window_counts);
     hr_free(writer->relations);

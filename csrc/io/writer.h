@@ -26,6 +26,8 @@ typedef struct hr_writer {
     hr_dedupe dedupe;
     hr_buffer bytes, sql;
     int32_t *columns; /* of the COPY being sent */
+    int32_t *ways;    /* by which COPY each row of the batch goes (apply.c) */
+    int64_t way_capacity;
     int64_t *counts;  /* rows per leaf id; [leaf_capacity] is the parent's */
     int64_t *window_counts;
     int32_t leaf_capacity;
