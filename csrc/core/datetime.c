@@ -36,7 +36,7 @@ double hr_decimal_double(const char *digits, size_t n, int scale)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    char text[192];
+    char text[HR_DECIMAL_DIGITS + 32];
     size_t at;
 
     if (n <= 15 && scale >= 0 && scale <= 22) {
@@ -44,6 +44,10 @@ double hr_decimal_double(const char *digits, size_t n, int scale)
         for (size_t i = 0; i < n; i++)
             whole = whole * 10 + (digits[i] - '0');
         return (double)whole / powers[scale];
+    }
+    if (n > HR_DECIMAL_DIGITS) {
+        scale -= (int)(n - HR_DECIMAL_DIGITS);
+        n = HR_DECIMAL_DIGITS;
     }
     memcpy(text, digits, n);
     at = n;

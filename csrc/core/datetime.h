@@ -35,7 +35,8 @@ int hr_datetime_scan(const hr_type *type, const char *s, size_t n, hr_datetime *
 
 /* Microseconds, 0..1000000, of a fraction of a second given by its n digits: rounded as the server rounds, through a double. */
 int64_t hr_fraction_micros(const char *digits, size_t n);
-/* The double nearest to <digits> * 10^-scale; n <= 160. Free of locales. */
+/* The double nearest to <digits> * 10^-scale; digits after HR_DECIMAL_DIGITS are not looked at. Free of locales. */
+#define HR_DECIMAL_DIGITS 256
 double hr_decimal_double(const char *digits, size_t n, int scale);
 
 #define HR_DATETIME_TEXT 48

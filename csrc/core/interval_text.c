@@ -304,7 +304,7 @@ static hr_interval_outcome hr_take_quantity(hr_interval_text *text, int fields, 
     }
     if (hr_interval_at(text, '.')) {
         size_t n = hr_take_fraction(text, &digits);
-        if (n == 0 || n > 150)
+        if (n == 0)
             return HR_IN_BAD;
         token->part = hr_decimal_double(digits, n, (int)n);
         if (token->negative)
@@ -453,7 +453,7 @@ static hr_interval_outcome hr_iso_take(hr_interval_text *text, hr_iso_number *nu
     if (hr_interval_at(text, '.'))
         for (text->p++; text->p < text->end && hr_is_digit(*text->p); text->p++, scale++)
             digits[n++] = *text->p;
-    if (n == 0 || n > 150)
+    if (n == 0)
         return HR_IN_BAD;
     value = hr_decimal_double(digits, n, scale);
     if (value > 1e15)

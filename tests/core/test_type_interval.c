@@ -48,6 +48,28 @@ static void test_units(void)
     GIVES("interval", "0.00000151 s", "00:00:00.000002");
 }
 
+/* As long as an interval may be: every length of a fraction, in a time, a number and an ISO duration. */
+static void test_long_fractions(void)
+{
+    char text[208];
+
+    for (int digits = 1; digits <= 191; digits++) {
+        int n = snprintf(text, sizeof(text), "0:00:00.5%0*d", digits - 1, 0);
+        text[n - (digits == 1)] = '\0'; /* a width of 0 still prints one zero */
+        GIVES("interval", text, "00:00:00.5");
+        snprintf(text, sizeof(text), "1.5%0*d days", digits, 0);
+        GIVES("interval", text, "1 day 12:00:00");
+        snprintf(text, sizeof(text), "P1.5%0*dD", digits, 0);
+        GIVES("interval", text, "1 day 12:00:00");
+    }
+    for (int digits = 1; digits <= 190; digits++) {
+        snprintf(text, sizeof(text), "%0*d days", digits, 1);
+        GIVES("interval", text, "1 day");
+    }
+    snprintf(text, sizeof(text), "0:00:00.%0193d", 0);
+    REJECTS("interval", text, HR_REASON_TYPE, "invalid interval");
+}
+
 static void test_sql_form(void)
 {
     GIVES("interval", "1-2 3 4:05:06", "1 year 2 mons 3 days 04:05:06");
@@ -220,6 +242,7 @@ int main(void)
 {
     test_server_form();
     test_units();
+    test_long_fractions();
     test_sql_form();
     test_iso();
     test_rejects();
