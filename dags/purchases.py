@@ -30,6 +30,7 @@ Connections: `headrace_postgres`, `headrace_kafka`, `headrace_smtp`.
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import timedelta
 from typing import Any
@@ -38,6 +39,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, task
 from headrace.airflow.notifications.smtp import EVERY_RUN, MAIL_CHOICES, ReceiptNotifier
 from headrace.airflow.operators.load import HeadraceLoadOperator
+
+log = logging.getLogger(__name__)
 
 POSTGRES = "headrace_postgres"
 KAFKA = "headrace_kafka"
@@ -174,7 +177,7 @@ with DAG(
             checked = headrace.plan(
                 f"kafka://{topic}", target, dsn=dsn, kafka=kafka, job=JOB, mode=params["mode"]
             )
-            print(checked)
+            log.info("%s", checked)
             shares = lag.shares(lag.measure(JOB, topic, dsn, kafka), params["shares"])
         with hook.get_conn() as conn:
             account = open_account(conn, JOB, target, count_rows=params["count_rows"])
@@ -259,7 +262,7 @@ with DAG(
             seen += [r for r in ti.xcom_pull(task_ids=task_id, map_indexes=indexes) if r] if indexes else []
         with HeadraceHook(POSTGRES, KAFKA).get_conn() as conn:
             total = close_account(conn, ti.xcom_pull(task_ids="plan", key="account"), seen)
-        print(receipts.text(total))
+        log.info("%s", receipts.text(total))
         if total["faults"]:
             raise AirflowFailException("The books do not balance: " + "; ".join(total["faults"]))
         outlet_events[purchases].extra = {
@@ -285,7 +288,7 @@ with DAG(
         total = ti.xcom_pull(task_ids="summary")
         with HeadraceHook(POSTGRES, KAFKA).get_conn() as conn:
             letters = report(conn, JOB, total["runs"])
-        print(receipts.letters_text(letters))
+        log.info("%s", receipts.letters_text(letters))
         return letters
 
     clean = EmptyOperator(task_id="clean", doc_md="Nothing was rejected.")

@@ -17,12 +17,15 @@ customers and products; the XCom of `generate` says how many of each there are, 
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
 from headrace.airflow.operators.generate import HeadraceGenerateOperator
+
+log = logging.getLogger(__name__)
 
 POSTGRES = "headrace_postgres"
 KAFKA = "headrace_kafka"
@@ -113,7 +116,7 @@ with DAG(
         with HeadraceHook(POSTGRES).get_conn() as conn:
             for name in ("01_shop.sql", "02_mart.sql"):
                 conn.execute((SQL / name).read_text(encoding="utf-8"))
-                print(f"{name}: done")
+                log.info("%s: done", name)
 
     @task(doc_md="Take the next stretch of purchases for this run.")
     def stretch(params: dict[str, Any], run_id: str) -> dict[str, int]:
@@ -159,7 +162,7 @@ with DAG(
                 mode="upsert",
                 identity=False,
             )
-        print(receipt)
+        log.info("%s", receipt)
         plain: dict[str, Any] = json.loads(receipt.to_json())
         return plain
 

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -178,6 +179,11 @@ def test_provider_info_fits_the_schema_and_names_modules_that_exist() -> None:
     }
     hidden = {"__init__", "base"}
     assert {module for module in there if module.rsplit(".", 1)[1] not in hidden} == named
+
+
+def test_airflow_finds_the_provider() -> None:
+    (found,) = [e for e in entry_points(group="apache_airflow_provider") if e.value.startswith("headrace.")]
+    assert found.load()() == get_provider_info()
 
 
 def test_importing_the_operators_leaves_the_c_module_and_clients_alone() -> None:

@@ -170,3 +170,21 @@ def test_a_sensor_waits_in_the_triggerer_until_records_come(running: Running, jo
     jobs.wait("waiting", run_id, 180)
     assert jobs.xcom("waiting", run_id, "wait")["records"] == 100
     assert ids(running, 20_001, 100) == 100
+
+
+def test_a_crash_in_c_ends_the_task(running: Running, jobs: Any) -> None:
+    """Without the guard the task would run for ever: see headrace/airflow/guard.py."""
+    jobs.known("crash")
+    jobs.unpause("crash")
+    run_id = jobs.trigger("crash")
+    state = wait_for(lambda: jobs.state("crash", run_id) in ("success", "failed"), 150)
+    assert state, "the task has not ended"
+    assert jobs.state("crash", run_id) == "failed"
+
+
+def test_no_password_is_in_any_log(running: Running, jobs: Any, topic: str) -> None:
+    running.send(topic, purchases(30_001, 10))
+    jobs.run("purchases", {"topic": topic})
+    logs = [path for path in running.airflow.folder.rglob("*.log") if path.is_file()]
+    assert len(logs) > 5
+    assert [path for path in logs if running.pg.password in path.read_text(errors="replace")] == []

@@ -271,6 +271,20 @@ def test_a_run_stops_at_its_limit_and_the_next_goes_on(
     assert ids(shop) == list(range(1, 2001))
 
 
+def test_upsert_keeps_one_row_for_each_purchase(
+    quick: DAG, shop: psycopg.Connection, topic: str, send: Callable[..., None]
+) -> None:
+    shop.execute((ROOT / "sql/purchases/upsert.sql").read_text())
+    again = [json.loads(value) | {"quantity": 9} for value in purchases(1, 100)]
+    send(topic, purchases(1, 1000))
+    send(topic, [json.dumps(value).encode() for value in again])
+    done = run(quick, topic=topic, target="shop.purchases_latest", mode="upsert", shares=2)
+    assert done.state == "success"
+    assert xcom(done, "summary")["read"] == 1100
+    rows = "SELECT purchase_id, quantity = 9 FROM shop.purchases_latest ORDER BY 1"
+    assert shop.execute(rows).fetchall() == [(number, number <= 100) for number in range(1, 1001)]
+
+
 def test_where_connections_are_short_the_careful_load_gets_through(  # noqa: PLR0917
     quick: DAG,
     shop: psycopg.Connection,
