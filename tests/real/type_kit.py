@@ -235,13 +235,17 @@ _CLOCK = f"(?:\\d{{1,2}}:\\d{{1,2}}(?::\\d{{1,2}}(?:\\.\\d+)?)?{_OFFSET}|\\d{{6}
 _DATE = r"(?:\d{4,}-\d{1,2}-\d{1,2}|\d{8,})"
 _ERA = r"(?:\s*(?:ad|bc))?"
 _SPECIAL = r"[+-]?infinity|epoch"
+_UNIT = (
+    "(?:us|usecs?|microseconds?|ms|msecs?|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?"
+    "|mons?|months?|y|yrs?|years?|decs?|decades?|c|cent|century|centuries|mils?|millennium|millennia)"
+)
 _COUNT = r"[+-]?\d+(?:\.\d+)?"
 FORMS = {
     "date": re.compile(f"{_SPECIAL}|{_DATE}(?:(?:t|\\s+){_CLOCK})?{_ERA}", re.IGNORECASE),
     "timestamp": re.compile(f"{_SPECIAL}|{_DATE}(?:(?:t|\\s+){_CLOCK})?{_ERA}", re.IGNORECASE),
     "time": re.compile(f"t?{_CLOCK}", re.IGNORECASE),
     "interval": re.compile(
-        f"@?\\s*(?:(?:{_COUNT}\\s*(?!mm)[a-z]+|{_COUNT}|[+-]?\\d+-\\d+|[+-]?\\d+:\\d+(?::\\d+(?:\\.\\d+)?)?)(?:\\s+|$))+"
+        f"@?\\s*(?:(?:{_COUNT}\\s*{_UNIT}|{_COUNT}|[+-]?\\d+-\\d+|[+-]?\\d+:\\d+(?::\\d+(?:\\.\\d+)?)?)(?:\\s+|$))+(?:ago)?"
         f"|p(?:{_COUNT}[ymwd])*(?:t(?:{_COUNT}[hms])+)?|p\\d+-\\d+-\\d+t\\d+:\\d+:\\d+|p\\d{{8}}t\\d{{6}}|{_SPECIAL}",
         re.IGNORECASE,
     ),
