@@ -103,7 +103,7 @@ static int hr_arrow_import_open(hr_arrow_import *import, const struct ArrowSchem
     size_t count = (size_t)schema->count + 1;
 
     if (in->format == NULL || strcmp(in->format, "+s") != 0 || array->release == NULL || array->n_children != in->n_children ||
-        array->n_buffers < 1)
+        array->n_buffers < 1 || array->buffers == NULL || array->length < 0 || array->offset < 0)
         return hr_error_set(error, HR_EUSAGE, "this is not a table: an Arrow struct array and its own schema were expected");
     HR_RETURN_NOT_OK(hr_arrow_check_unknown(in, schema, error));
     import->fields = hr_arena_alloc(&import->arena, sizeof(*import->fields) * count);

@@ -138,6 +138,12 @@ static void test_import_by_name(void)
     array.children[1]->length = 1;
     CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE && strstr(error.message, "shorter") != NULL);
     array.children[1]->length = 2;
+    array.length = -1;
+    CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE && batch->length == 0, "%lld rows", (long long)batch->length);
+    array.length = 2;
+    array.offset = -1;
+    CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE);
+    array.offset = 0;
     array.n_children = 2;
     CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE);
     array.n_children = 3;
