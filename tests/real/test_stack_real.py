@@ -293,10 +293,11 @@ def test_services_outlive_the_command_and_end_with_down(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.airflow
-def test_airflow_comes_up_on_loopback_and_goes(tmp_path: Path, pg: postgres.Server) -> None:
+def test_airflow_comes_up_on_loopback_and_goes(tmp_path: Path) -> None:
     (tmp_path / "dags").mkdir()
-    airflow = Airflow(tmp_path / "airflow", pg, dags=tmp_path / "dags", keep=False)
-    try:
+    # A server of its own: in the shared one another Airflow's database may be.
+    with postgres.Server(tmp_path / "postgres", durable=False, keep=False) as pg:
+        airflow = Airflow(tmp_path / "airflow", pg, dags=tmp_path / "dags", keep=False)
         with airflow:
             assert airflow.healthy()
             assert listening(*airflow.processes.values()) == {"127.0.0.1"}
@@ -304,7 +305,5 @@ def test_airflow_comes_up_on_loopback_and_goes(tmp_path: Path, pg: postgres.Serv
             with pytest.raises(ApiError, match="401"):
                 airflow.client().login("admin", "wrong")
             before = list(airflow.processes.values())
-    finally:
-        pg.drop_database("airflow")
     assert not any(process and process.alive() for process in before)
     assert not (tmp_path / "airflow").exists()
