@@ -24,12 +24,16 @@
 #define HR_KAFKA_WAIT_MS 100         /* a wait looks up this often */
 #define HR_KAFKA_PROBE_MS 2000       /* while all brokers seem down, ask one this often */
 #define HR_KAFKA_NUDGE_US 2000
+#define HR_KAFKA_MISSES 20           /* refusals of an offset that is there, before it is an error */
+#define HR_KAFKA_FAREWELL_MS 2000    /* how long close() waits for the courtesy group's last commit */
+#define HR_KAFKA_COMMITS 16          /* commits without an answer, at most */
 #define HR_KAFKA_MAX_MS (INT64_MAX / 1000)
 
 typedef struct kafka_lane {
     int32_t partition;
     bool reading; /* librdkafka fetches it */
     bool moved;   /* since the last chunk */
+    int misses;   /* times in a row that its offset was refused */
     int64_t next, end;
 } kafka_lane;
 
@@ -53,7 +57,8 @@ struct hr_source {
     int32_t partition_limit;
     bool bounded;           /* every lane has an end */
     bool lost_earliest;     /* lost_offsets = earliest */
-    bool commits;           /* a courtesy group is set */
+    rd_kafka_queue_t *commits; /* answers to the courtesy group's commits; NULL without a group */
+    atomic_int committing;  /* commits without an answer yet */
     int timeout_ms;
     int64_t down_timeout_ms;
     int64_t down_since;     /* 0: brokers answer */
@@ -102,29 +107,49 @@ static void hr_kafka_lane_advance(hr_source *source, kafka_lane *lane, int64_t n
         hr_kafka_lane_stop(source, lane);
 }
 
-/* The records at the lane's offset are not there (any more): fail, or go on at the earliest, as the job says. */
-static int hr_kafka_lane_lost(hr_source *source, kafka_lane *lane, hr_error *error)
+/* Fatal: the records at the lane's offset are gone, and the job does not want to go on without them. */
+static int hr_kafka_refuse_gap(const hr_source *source, const kafka_lane *lane, int64_t low, int64_t high, const char *why, hr_error *error)
 {
-    int64_t low, high;
+    hr_error_set(error, HR_EKAFKA,
+                 "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing was "
+                 "skipped; to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest",
+                 source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high, why);
+    if (error != NULL) {
+        error->fatal = true;
+        error->retriable = false;
+    }
+    return HR_EKAFKA;
+}
+
+/* The broker says that there is nothing at the lane's offset (`words`): fail, or go on at the earliest, as the job says. When there is
+ * something after all, the broker was not up to date, as after a change of leaders: ask again. */
+static int hr_kafka_lane_lost(hr_source *source, kafka_lane *lane, const char *words, hr_error *error)
+{
+    bool truncated = strstr(words, "truncat") != NULL; /* librdkafka 2.1 or newer compares epochs, and has no code for it in 2.0's header */
+    int64_t low, high, from = lane->next;
 
     HR_RETURN_NOT_OK(hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_EARLIEST, source->timeout_ms, &low, error));
     HR_RETURN_NOT_OK(hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error));
-    if (!source->lost_earliest) {
-        hr_error_set(error, HR_EKAFKA,
-                     "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing "
-                     "was skipped; to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest",
-                     source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high,
-                     lane->next > high ? "The topic was deleted and made again, or lost records"
-                                       : "Older ones were deleted by the topic's retention");
-        if (error != NULL) {
-            error->fatal = true;
-            error->retriable = false;
-        }
-        return HR_EKAFKA;
+    if (lane->next >= low && lane->next <= high && !truncated) {
+        if (++lane->misses > HR_KAFKA_MISSES)
+            return hr_kafka_fail(source->client, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, error,
+                                 "Kafka topic \"%s\" partition %d: offset %lld is refused again and again, though the records there are from "
+                                 "%lld up to %lld",
+                                 source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high);
+    } else if (!source->lost_earliest) {
+        return hr_kafka_refuse_gap(source, lane, low, high,
+                                   truncated           ? "Brokers have lost records that were read before, and others took their offsets"
+                                   : lane->next > high ? "The topic was deleted and made again, or lost records"
+                                                       : "Older ones were deleted by the topic's retention",
+                                   error);
+    } else if (lane->next < low || lane->next > high) {
+        from = low; /* backwards when the topic was made again: all its records are new */
     }
     hr_kafka_lane_stop(source, lane);
-    lane->next = low < lane->end ? low : lane->end; /* backwards when the topic was made again */
-    lane->moved = true;
+    if (from != lane->next) {
+        lane->next = from < lane->end ? from : lane->end;
+        lane->moved = true;
+    }
     return lane->next < lane->end ? hr_kafka_lane_start(source, lane, error) : HR_OK;
 }
 
@@ -149,7 +174,7 @@ static int hr_kafka_check_beyond(hr_source *source, const hr_kafka_settings *set
         if (rc == HR_OK)
             rc = hr_kafka_offsets(client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error);
         if (rc == HR_OK && lane->next > high)
-            rc = hr_kafka_lane_lost(source, lane, error);
+            rc = hr_kafka_lane_lost(source, lane, "", error);
     }
     hr_kafka_client_close(client);
     return rc;
@@ -242,10 +267,31 @@ static void hr_kafka_nudge(hr_source *source)
     rd_kafka_error_destroy(rd_kafka_sasl_set_credentials(source->client->rk, source->user, source->password));
 }
 
+/* Take the answers to commits, waiting up to timeout_ms while some are missing. What they say does not matter. */
+static void hr_kafka_take_commits(hr_source *source, int timeout_ms)
+{
+    int64_t deadline = hr_kafka_now_ms() + timeout_ms;
+    rd_kafka_event_t *event;
+    int64_t left;
+
+    while (atomic_load(&source->committing) > 0) {
+        left = deadline - hr_kafka_now_ms();
+        event = rd_kafka_queue_poll(source->commits, left > 0 ? (int)left : 0);
+        if (event == NULL)
+            return;
+        rd_kafka_event_destroy(event);
+        atomic_fetch_sub(&source->committing, 1);
+    }
+}
+
 static void hr_kafka_close(hr_source *source)
 {
     if (source == NULL)
         return;
+    if (source->commits != NULL) {
+        hr_kafka_take_commits(source, hr_kafka_client_cancelled(source->client) ? 0 : HR_KAFKA_FAREWELL_MS);
+        rd_kafka_queue_destroy(source->commits);
+    }
     for (int32_t i = 0; i < source->count; i++)
         hr_kafka_lane_stop(source, &source->lanes[i]);
     if (source->queue != NULL)
@@ -281,6 +327,8 @@ static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings
     if (source->rkt == NULL)
         return hr_kafka_fail(source->client, rd_kafka_last_error(), error, "Kafka topic \"%s\"", source->topic);
     source->queue = rd_kafka_queue_new(source->client->rk);
+    if (settings->group != NULL)
+        source->commits = rd_kafka_queue_new(source->client->rk);
     main_queue = rd_kafka_queue_get_main(source->client->rk);
     rd_kafka_queue_forward(main_queue, source->queue);
     rd_kafka_queue_destroy(main_queue);
@@ -302,7 +350,6 @@ static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t cou
     source->cancel = cancel;
     pthread_mutex_init(&source->pool_lock, NULL);
     source->lost_earliest = settings.lost_earliest;
-    source->commits = settings.group != NULL;
     source->timeout_ms = settings.timeout_ms;
     source->down_timeout_ms = settings.down_timeout_ms;
     source->topic = hr_malloc(strlen(settings.topic) + 1);
@@ -399,7 +446,7 @@ static int hr_kafka_event(hr_source *source, const rd_kafka_message_t *message, 
         return HR_OK;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        return hr_kafka_lane_lost(source, lane, error);
+        return hr_kafka_lane_lost(source, lane, rd_kafka_message_errstr(message), error);
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
@@ -450,6 +497,7 @@ static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_
                 chunk->messages[chunk->count++] = message;
                 lane->next = message->offset + 1;
                 lane->moved = true;
+                lane->misses = 0;
                 if (HR_UNLIKELY(lane->next >= lane->end))
                     hr_kafka_lane_stop(source, lane);
                 continue;
@@ -623,17 +671,22 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
     return HR_OK;
 }
 
-/* hr_source_ops.committed: without waiting, and whatever comes of it. */
+/* hr_source_ops.committed: without waiting, and whatever comes of it. Any thread, one at a time. */
 static void hr_kafka_committed(hr_source *source, const hr_position *positions, int32_t count)
 {
     rd_kafka_topic_partition_list_t *list;
 
-    if (!source->commits || count == 0)
+    if (source->commits == NULL || count == 0)
         return;
+    hr_kafka_take_commits(source, 0);
+    if (atomic_load(&source->committing) >= HR_KAFKA_COMMITS)
+        return; /* the group's coordinator does not answer: nothing may pile up */
     list = rd_kafka_topic_partition_list_new(count);
     for (int32_t i = 0; i < count; i++)
         rd_kafka_topic_partition_list_add(list, source->topic, source->lanes[positions[i].lane].partition)->offset = positions[i].next;
-    (void)rd_kafka_commit(source->client->rk, list, 1);
+    atomic_fetch_add(&source->committing, 1);
+    if (rd_kafka_commit_queue(source->client->rk, list, source->commits, NULL, NULL) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        atomic_fetch_sub(&source->committing, 1);
     rd_kafka_topic_partition_list_destroy(list);
 }
 

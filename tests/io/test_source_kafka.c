@@ -1,0 +1,248 @@
+/* tests/io/test_source_kafka.c: the Kafka source on librdkafka's mock cluster: what a real broker cannot be made to do on demand.
+ *
+ * Errors in answers, a broker that is gone for a moment, memory that runs out. tests/real does the rest on real brokers.
+ */
+#include <librdkafka/rdkafka.h>
+/* after it */
+#include <librdkafka/rdkafka_mock.h>
+
+#include "check.h"
+#include "core/alloc.h"
+#include "faults.h"
+#include "io/kafka_producer.h"
+#include "io/source.h"
+
+#define FETCH 1 /* request numbers of Kafka's protocol */
+#define LIST_OFFSETS 2
+#define METADATA 3
+#define TOPIC "mocked"
+#define RECORDS 500
+
+extern const hr_source_ops hr_source_kafka;
+
+static rd_kafka_t *host;
+static rd_kafka_mock_cluster_t *cluster;
+static atomic_bool cancel;
+static hr_error error;
+
+static void cluster_start(void)
+{
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    rd_kafka_conf_set(conf, "log_level", "3", reason, sizeof(reason));
+
+    host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
+    cluster = host != NULL ? rd_kafka_mock_cluster_new(host, 1) : NULL;
+    if (cluster == NULL || rd_kafka_mock_topic_create(cluster, TOPIC, 2, 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        abort();
+}
+
+static void cluster_stop(void)
+{
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(host);
+}
+
+static json_t *settings(const char *more)
+{
+    char text[512];
+    json_t *config;
+
+    snprintf(text, sizeof(text), "{\"topic\": \"" TOPIC "\", \"config\": {\"bootstrap.servers\": \"%s\"}%s}",
+             rd_kafka_mock_cluster_bootstraps(cluster), more);
+    config = json_loads(text, 0, NULL);
+    if (config == NULL)
+        abort();
+    return config;
+}
+
+static void fill(void)
+{
+    json_t *config = settings("");
+    hr_kafka_producer *producer;
+    int rc = hr_kafka_producer_open(json_object_get(config, "config"), TOPIC, NULL, &producer, &error);
+
+    for (int i = 0; i < RECORDS && rc == HR_OK; i++) {
+        char key[16];
+        hr_kafka_message message = {.key = key, .value = "0123456789", .len = 10};
+
+        message.key_len = (size_t)snprintf(key, sizeof(key), "%d", i);
+        rc = hr_kafka_producer_send(producer, &message, &error);
+    }
+    if (rc == HR_OK)
+        rc = hr_kafka_producer_flush(producer, 0, &error);
+    CHECK(rc == HR_OK, "%s", error.message);
+    hr_kafka_producer_close(producer);
+    json_decref(config);
+}
+
+/* Plan and open; NULL when one of them fails. */
+static hr_source *start(const char *more, int *rc)
+{
+    json_t *config = settings(more);
+    hr_source *source = NULL;
+    hr_lanes lanes;
+
+    *rc = hr_source_kafka.plan(config, 1, &cancel, &lanes, &error);
+    for (int32_t i = 0; i < lanes.count; i++)
+        lanes.lanes[i].next = lanes.lanes[i].begin;
+    if (*rc == HR_OK)
+        *rc = hr_source_kafka.open(config, lanes.lanes, lanes.count, &cancel, &source, &error);
+    CHECK((*rc == HR_OK) == (source != NULL));
+    hr_lanes_free(&lanes);
+    json_decref(config);
+    return source;
+}
+
+/* Read to the end or to an error; the number of records. */
+static int64_t read_all(hr_source *source, int *rc)
+{
+    int64_t count = 0;
+    bool finished = false;
+
+    for (int i = 0; i < 600 && !finished; i++) {
+        hr_chunk chunk;
+
+        *rc = hr_source_kafka.fetch(source, 100, 64, &chunk, &error);
+        if (*rc != HR_OK)
+            break;
+        count += chunk.count;
+        finished = chunk.finished;
+        hr_source_kafka.release(source, &chunk);
+    }
+    return count;
+}
+
+static int64_t run(const char *more, int *rc)
+{
+    hr_source *source = start(more, rc);
+    int64_t count = source != NULL ? read_all(source, rc) : -1;
+
+    hr_source_kafka.close(source);
+    return count;
+}
+
+/* Errors that pass by themselves: nothing is lost, nothing comes twice. */
+static void test_passing(void)
+{
+    static const rd_kafka_resp_err_t passing[] = {
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, /* though it is in range: a leader that is not up to date */
+        RD_KAFKA_RESP_ERR__TRANSPORT,
+    };
+    int rc;
+
+    for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+        rd_kafka_mock_push_request_errors(cluster, FETCH, 3, passing[i], passing[i], passing[i]);
+        CHECK(run("", &rc) == RECORDS && rc == HR_OK, "%s: %s", rd_kafka_err2name(passing[i]), error.message);
+        rd_kafka_mock_clear_request_errors(cluster, FETCH);
+    }
+    rd_kafka_mock_push_request_errors(cluster, LIST_OFFSETS, 2, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                      RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
+    CHECK(run("", &rc) == RECORDS && rc == HR_OK, "%s", error.message);
+    rd_kafka_mock_clear_request_errors(cluster, LIST_OFFSETS);
+}
+
+/* Errors that end the run, and how. */
+static void test_final(void)
+{
+    static const struct {
+        rd_kafka_resp_err_t err;
+        bool fatal;
+        const char *part;
+    } final[] = {
+        {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, true, "authorization"},
+        {RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, false, "again and again"},
+        {RD_KAFKA_RESP_ERR_UNKNOWN, false, "offset 0"},
+    };
+    rd_kafka_resp_err_t many[200];
+    int rc;
+
+    for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
+        for (size_t k = 0; k < 200; k++)
+            many[k] = final[i].err;
+        rd_kafka_mock_push_request_errors_array(cluster, FETCH, 200, many);
+        CHECK(run("", &rc) == 0 && rc == HR_EKAFKA);
+        CHECK(error.fatal == final[i].fatal && error.retriable != error.fatal, "%s", error.message);
+        CHECK(strstr(error.message, final[i].part) != NULL && strstr(error.message, TOPIC) != NULL, "%s", error.message);
+        rd_kafka_mock_clear_request_errors(cluster, FETCH);
+    }
+}
+
+/* Brokers answer, but this partition brings nothing: a run that has an end must not wait for ever. */
+static void test_silence(void)
+{
+    rd_kafka_resp_err_t many[600];
+    int rc;
+
+    for (size_t k = 0; k < 600; k++)
+        many[k] = RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    rd_kafka_mock_push_request_errors_array(cluster, FETCH, 600, many);
+    CHECK(run(", \"down_timeout_ms\": 1500", &rc) == 0 && rc == HR_EKAFKA && error.retriable);
+    CHECK(strstr(error.message, "nothing came") != NULL, "%s", error.message);
+    rd_kafka_mock_clear_request_errors(cluster, FETCH);
+}
+
+/* Down under way and up again; records that librdkafka has already are given out meanwhile. */
+static void test_down_and_up(void)
+{
+    int rc;
+    hr_source *source = start(", \"down_timeout_ms\": 60000", &rc);
+    hr_chunk chunk;
+    int64_t count = 0;
+
+    CHECK(rc == HR_OK, "%s", error.message);
+    rd_kafka_mock_broker_set_down(cluster, 1);
+    for (int i = 0; i < 8; i++) {
+        CHECK(hr_source_kafka.fetch(source, 250, 64, &chunk, &error) == HR_OK, "%s", error.message);
+        count += chunk.count;
+        hr_source_kafka.release(source, &chunk);
+    }
+    rd_kafka_mock_broker_set_up(cluster, 1);
+    count += read_all(source, &rc);
+    CHECK(rc == HR_OK && count == RECORDS, "%lld: %s", (long long)count, error.message);
+    hr_source_kafka.close(source);
+}
+
+/* Every allocation of ours fails once, everywhere between plan and close; records already released do not come again. */
+static void test_memory(void)
+{
+    bool done = false;
+    int n = 0;
+
+    while (!done && n < 200) {
+        hr_source *source;
+        int64_t count = 0;
+        int rc;
+
+        n++;
+        hr_fault_arm(n, false);
+        source = start(", \"group\": \"courtesy\"", &rc);
+        if (source != NULL) {
+            count = read_all(source, &rc);
+            if (rc == HR_ENOMEM)
+                count += read_all(source, &rc); /* memory is back */
+            CHECK(rc == HR_OK && count == RECORDS, "allocation %d: %lld, %s", n, (long long)count, error.message);
+        } else {
+            CHECK(rc == HR_ENOMEM && error.code == HR_ENOMEM, "allocation %d: %s", n, error.message);
+        }
+        done = !hr_fault_fired();
+        hr_fault_arm(0, false);
+        hr_source_kafka.close(source);
+    }
+    CHECK(done && n > 8, "%d", n);
+}
+
+int main(void)
+{
+    cluster_start();
+    fill();
+    test_passing();
+    test_final();
+    test_silence();
+    test_down_and_up();
+    test_memory();
+    cluster_stop();
+    return CHECK_DONE();
+}
