@@ -180,7 +180,7 @@ with DAG(
             log.info("%s", checked)
             shares = lag.shares(lag.measure(JOB, topic, dsn, kafka), params["shares"])
         with hook.get_conn() as conn:
-            account = open_account(conn, JOB, target, count_rows=params["count_rows"])
+            account = open_account(conn, JOB, topic, target, count_rows=params["count_rows"])
         ti.xcom_push(key="account", value=account)
         return shares
 

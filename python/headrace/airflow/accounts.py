@@ -64,10 +64,10 @@ def quote_name(name: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
-def open_account(conn: Any, job: str, target: str, count_rows: bool = True) -> dict[str, Any]:
+def open_account(conn: Any, job: str, topic: str, target: str, count_rows: bool = True) -> dict[str, Any]:
     """Note the database's time and, unless told not to, the rows of the target before a run."""
     rows = count(conn, target) if count_rows else None
-    return {"job": job, "target": target, "since": now(conn), "rows": rows}
+    return {"job": job, "topic": topic, "target": target, "since": now(conn), "rows": rows}
 
 
 def now(conn: Any) -> str:
@@ -102,12 +102,16 @@ def receipts_since(conn: Any, job: str, target: str, since: str) -> list[dict[st
 def close_account(conn: Any, account: Mapping[str, Any], seen: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Sum and check what a run did.
 
+    A replay of the job's dead letters may have gone on at the same time: its rows count for the table, but it
+    is no part of the sum.
+
     :param account: what `open_account` returned
     :param seen: the receipts that the run's tasks returned; each must be in the database, with equal counts
     :return: the sum of all receipts, with ``runs`` (their ids), ``rows_before``, ``rows_after``, ``tries``
         and ``faults``: one sentence for each thing that does not add up, empty when all is well
     """
-    written = receipts_since(conn, account["job"], account["target"], account["since"])
+    everything = receipts_since(conn, account["job"], account["target"], account["since"])
+    written = [receipt for receipt in everything if receipt["source"].endswith(f"/{account['topic']}")]
     total = receipts.combine(written)
     total.update(job=account["job"], target=account["target"], tries=len(written), since=account["since"])
     total["runs"] = [receipt["run_id"] for receipt in written]
@@ -119,8 +123,9 @@ def close_account(conn: Any, account: Mapping[str, Any], seen: Iterable[Mapping[
     if account.get("rows") is not None:
         total["rows_after"] = count(conn, account["target"])
         grown = total["rows_after"] - total["rows_before"]
-        if all(receipt["mode"] == "append" for receipt in written) and grown != total["loaded"]:
-            faults.append(f"{account['target']} has {grown:,} rows more, but {total['loaded']:,} were loaded")
+        loaded = sum(receipt["loaded"] for receipt in everything)
+        if all(receipt["mode"] == "append" for receipt in everything) and grown != loaded:
+            faults.append(f"{account['target']} has {grown:,} rows more, but {loaded:,} were loaded")
     total["faults"] = faults
     return total
 
