@@ -95,7 +95,8 @@ static int hr_generate_parse(generate *g, const char *text, hr_error *error)
     format = json_string_value(json_object_get(g->config, "format"));
     if (format != NULL && strcmp(format, "json") != 0 && strcmp(format, "csv") != 0)
         return hr_error_set(error, HR_EUSAGE, "generate: \"format\" is \"%s\"; it must be json or csv", format);
-    HR_RETURN_NOT_OK(hr_generator_init(&g->generator, name, format != NULL && format[0] == 'c' ? HR_GENERATE_CSV : HR_GENERATE_JSON, error));
+    HR_RETURN_NOT_OK(
+        hr_generator_init(&g->generator, name, format != NULL && format[0] == 'c' ? HR_GENERATE_CSV : HR_GENERATE_JSON, error));
     HR_RETURN_NOT_OK(hr_generate_settings(g, error));
     HR_RETURN_NOT_OK(hr_generate_number(g->config, "first", 0, 0, INT64_MAX / 2, &g->first, error));
     HR_RETURN_NOT_OK(hr_generate_number(g->config, "count", -1, 0, INT64_MAX / 2, &g->count, error));
@@ -338,10 +339,10 @@ static char *hr_generate_result(const generate *g)
             failed |= json_object_set_new(reasons, hr_reason_name((hr_reason)r), json_integer(by_reason[r])) != 0;
     }
     if (!failed)
-        result = json_pack("{s:s, s:I, s:I, s:I, s:f, s:O, s:O, s:{s:I, s:I, s:O}}", "data", ops->name, "first", (json_int_t)g->first, "records",
-                           (json_int_t)g->count, "bytes", (json_int_t)g->bytes, "seconds", (double)(hr_kafka_now_ms() - g->started_ms) / 1000,
-                           "settings", settings, "kinds", kinds, "expected", "loaded", (json_int_t)by_reason[HR_REASON_NONE], "rejected",
-                           (json_int_t)rejected, "reasons", reasons);
+        result = json_pack("{s:s, s:I, s:I, s:I, s:f, s:O, s:O, s:{s:I, s:I, s:O}}", "data", ops->name, "first", (json_int_t)g->first,
+                           "records", (json_int_t)g->count, "bytes", (json_int_t)g->bytes, "seconds",
+                           (double)(hr_kafka_now_ms() - g->started_ms) / 1000, "settings", settings, "kinds", kinds, "expected", "loaded",
+                           (json_int_t)by_reason[HR_REASON_NONE], "rejected", (json_int_t)rejected, "reasons", reasons);
     if (result != NULL)
         text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(result);
@@ -351,7 +352,8 @@ static char *hr_generate_result(const generate *g)
     return text;
 }
 
-int hr_generate(const char *config_json, hr_generate_progress progress, void *arg, const atomic_bool *cancel, char **result, hr_error *error)
+int hr_generate(const char *config_json, hr_generate_progress progress, void *arg, const atomic_bool *cancel, char **result,
+                hr_error *error)
 {
     generate g;
     int rc;

@@ -7,10 +7,10 @@
 
 #include "core/alloc.h"
 
-#define HR_KAFKA_SLICE_MS 400           /* the first try of a question takes so long; each further one twice as long as the one before */
-#define HR_KAFKA_PAUSE_MS 100           /* between tries */
-#define HR_KAFKA_UNKNOWN_MS 1000        /* a topic just made may be unknown to a broker for this long */
-#define HR_KAFKA_UNAUTHORIZED_MS 1500   /* refused credentials are believed when they stay refused for this long */
+#define HR_KAFKA_SLICE_MS 400         /* the first try of a question takes so long; each further one twice as long as the one before */
+#define HR_KAFKA_PAUSE_MS 100         /* between tries */
+#define HR_KAFKA_UNKNOWN_MS 1000      /* a topic just made may be unknown to a broker for this long */
+#define HR_KAFKA_UNAUTHORIZED_MS 1500 /* refused credentials are believed when they stay refused for this long */
 
 static void hr_kafka_sleep(int ms)
 {
@@ -63,7 +63,8 @@ static int hr_kafka_metadata(hr_kafka_client *client, rd_kafka_topic_t *rkt, con
             refused_since = now;
         if (now >= deadline || (refused_since != 0 && now - refused_since >= HR_KAFKA_UNAUTHORIZED_MS))
             return hr_kafka_fail(client, err, error, "%s (asked for %s%s)",
-                                 refused_since != 0 ? "Kafka refuses our credentials" : "no Kafka broker answers; is bootstrap.servers right?",
+                                 refused_since != 0 ? "Kafka refuses our credentials"
+                                                    : "no Kafka broker answers; is bootstrap.servers right?",
                                  rkt != NULL ? "topic " : "the ", what);
         if (now - started < HR_KAFKA_PAUSE_MS)
             hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
@@ -145,7 +146,8 @@ int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_m
         topic = metadata->topic_cnt == 1 ? &metadata->topics[0] : NULL;
         if (topic == NULL || topic->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || (topic->err == 0 && topic->partition_cnt == 0)) {
             again = hr_kafka_now_ms() < unknown_until;
-            rc = hr_error_set(error, HR_EUSAGE, "there is no Kafka topic \"%s\" at these brokers: check the name, or create it first", name);
+            rc =
+                hr_error_set(error, HR_EUSAGE, "there is no Kafka topic \"%s\" at these brokers: check the name, or create it first", name);
         } else if (topic->err == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION) {
             rc = hr_error_set(error, HR_EUSAGE, "\"%s\" cannot be the name of a Kafka topic", name);
         } else if (topic->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -216,10 +218,8 @@ static bool hr_kafka_is_passing(rd_kafka_resp_err_t err)
     case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__WAIT_COORD:
-        return true;
-    default:
-        return false;
+    case RD_KAFKA_RESP_ERR__WAIT_COORD: return true;
+    default: return false;
     }
 }
 
@@ -255,8 +255,8 @@ int hr_kafka_offsets(hr_kafka_client *client, const char *topic, const int32_t *
         if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
             return hr_error_set(error, HR_EUSAGE, "Kafka topic \"%s\" has no partition %d", topic, (int)bad);
         if (!hr_kafka_is_passing(err) || hr_kafka_now_ms() >= deadline)
-            return hr_kafka_fail(client, err, error, "the offsets of Kafka topic \"%s\" (partition %d of %d asked for) cannot be had", topic,
-                                 (int)bad, (int)count);
+            return hr_kafka_fail(client, err, error, "the offsets of Kafka topic \"%s\" (partition %d of %d asked for) cannot be had",
+                                 topic, (int)bad, (int)count);
         hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
     }
 }
@@ -359,7 +359,8 @@ static int hr_kafka_topic_settings(rd_kafka_NewTopic_t *topic, const json_t *con
             snprintf(text, sizeof(text), "%s", json_is_true(value) ? "true" : "false");
         else if (!json_is_string(value))
             return hr_error_set(error, HR_EUSAGE, "topic setting \"%s\" must be a string, a whole number, true or false", name);
-        if (rd_kafka_NewTopic_set_config(topic, name, json_is_string(value) ? json_string_value(value) : text) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (rd_kafka_NewTopic_set_config(topic, name, json_is_string(value) ? json_string_value(value) : text) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
             return hr_error_set(error, HR_EUSAGE, "topic setting \"%s\" cannot be set", name);
     }
     return HR_OK;
@@ -375,8 +376,8 @@ static int hr_kafka_topic_compare(hr_kafka_client *client, const char *name, int
     count = found.count;
     hr_kafka_topic_free(&found);
     if (count != partitions)
-        return hr_error_set(error, HR_EUSAGE, "Kafka topic \"%s\" exists already with %d partitions, not %d; delete it or ask for as many", name,
-                            (int)count, (int)partitions);
+        return hr_error_set(error, HR_EUSAGE, "Kafka topic \"%s\" exists already with %d partitions, not %d; delete it or ask for as many",
+                            name, (int)count, (int)partitions);
     return HR_OK;
 }
 

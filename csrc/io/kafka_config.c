@@ -48,16 +48,21 @@ static const hr_kafka_setting writer_defaults[] = {
 
 /* What must be so for our promises; set after the user's settings. */
 static const hr_kafka_setting reader_forced[] = {
-    {"enable.auto.commit", "false"},  {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"},   {"enable.partition.eof", "true"},
-    {"log.queue", "false"},           {"allow.auto.create.topics", "false"},
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"},
+    {"enable.partition.eof", "true"},
+    {"log.queue", "false"},
+    {"allow.auto.create.topics", "false"},
     {NULL, NULL},
 };
 
 static const hr_kafka_setting writer_forced[] = {
-    {"enable.idempotence", "true"}, {"acks", "all"},
+    {"enable.idempotence", "true"},
+    {"acks", "all"},
     {"delivery.report.only.error", "true"}, /* what arrived is what was sent less what failed: a callback less per message */
-    {"log.queue", "false"},         {"allow.auto.create.topics", "false"},
+    {"log.queue", "false"},
+    {"allow.auto.create.topics", "false"},
     {NULL, NULL},
 };
 
@@ -150,7 +155,8 @@ static void hr_kafka_on_error(rd_kafka_t *rk, int err, const char *reason, void 
     }
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
         atomic_store(&client->unauthorized, true);
-    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+        err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
         atomic_store(&client->missing, true);
     hr_kafka_log_add(&client->log, LOG_ERR, "", reason);
 }
@@ -180,10 +186,8 @@ static bool hr_kafka_is_final(rd_kafka_resp_err_t err)
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
     case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
-    case RD_KAFKA_RESP_ERR__INVALID_ARG:
-        return true;
-    default:
-        return false;
+    case RD_KAFKA_RESP_ERR__INVALID_ARG: return true;
+    default: return false;
     }
 }
 
@@ -224,13 +228,13 @@ static int hr_kafka_set(rd_kafka_conf_t *conf, const char *name, const char *val
     char reason[HR_KAFKA_REASON];
 
     switch (rd_kafka_conf_set(conf, name, value, reason, sizeof(reason))) {
-    case RD_KAFKA_CONF_OK:
-        return HR_OK;
+    case RD_KAFKA_CONF_OK: return HR_OK;
     case RD_KAFKA_CONF_UNKNOWN:
         if (optional)
             return HR_OK;
-        return hr_error_set(error, HR_EUSAGE, "Kafka setting \"%s\" is not known to librdkafka %s; see its CONFIGURATION page for the names",
-                            name, rd_kafka_version_str());
+        return hr_error_set(error, HR_EUSAGE,
+                            "Kafka setting \"%s\" is not known to librdkafka %s; see its CONFIGURATION page for the names", name,
+                            rd_kafka_version_str());
     case RD_KAFKA_CONF_INVALID:
     default:
         if (hr_kafka_is_secret(name))
@@ -328,7 +332,8 @@ static int hr_kafka_fill(rd_kafka_conf_t *conf, const json_t *config, hr_kafka_r
         if (json_is_null(value))
             continue;
         HR_RETURN_NOT_OK(hr_kafka_set_user(conf, role, name, value, error));
-        if (strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0 || strcmp(name, "test.mock.num.brokers") == 0)
+        if (strcmp(name, "bootstrap.servers") == 0 || strcmp(name, "metadata.broker.list") == 0 ||
+            strcmp(name, "test.mock.num.brokers") == 0)
             bootstrap = true;
     }
     if (!bootstrap)

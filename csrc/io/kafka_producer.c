@@ -15,7 +15,7 @@ struct hr_kafka_producer {
     hr_kafka_client *client;
     rd_kafka_topic_t *rkt;
     int64_t sent, failed;
-    int64_t failed_told; /* of them told by a flush */
+    int64_t failed_told;       /* of them told by a flush */
     rd_kafka_resp_err_t first; /* of the failed ones */
     char first_words[256];
 };
@@ -70,8 +70,9 @@ static int hr_kafka_tell_failed(hr_kafka_producer *producer, hr_error *error)
     long long failed = (long long)(producer->failed - producer->failed_told);
 
     producer->failed_told = producer->failed;
-    return hr_kafka_fail(producer->client, producer->first, error, "%lld of %lld messages to Kafka topic \"%s\" were not delivered; the first (%s)",
-                         failed, (long long)producer->sent, rd_kafka_topic_name(producer->rkt), producer->first_words);
+    return hr_kafka_fail(producer->client, producer->first, error,
+                         "%lld of %lld messages to Kafka topic \"%s\" were not delivered; the first (%s)", failed,
+                         (long long)producer->sent, rd_kafka_topic_name(producer->rkt), producer->first_words);
 }
 
 /* Hand one message to librdkafka, with all its parts. rd_kafka_produce is the faster call, but knows no headers and no time. */
@@ -91,14 +92,13 @@ static rd_kafka_resp_err_t hr_kafka_enqueue(hr_kafka_producer *producer, const h
     for (int32_t i = 0; i < message->header_count; i++)
         rd_kafka_header_add(headers, message->headers[i].name, -1, message->headers[i].value,
                             message->headers[i].value != NULL ? (ssize_t)message->headers[i].len : 0);
-    err = headers != NULL ? rd_kafka_producev(producer->client->rk, RD_KAFKA_V_RKT(producer->rkt), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                              RD_KAFKA_V_VALUE((void *)message->value, message->len),
-                                              RD_KAFKA_V_KEY(message->key, message->key_len), RD_KAFKA_V_TIMESTAMP(message->timestamp_ms),
-                                              RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END)
-                          : rd_kafka_producev(producer->client->rk, RD_KAFKA_V_RKT(producer->rkt), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                              RD_KAFKA_V_VALUE((void *)message->value, message->len),
-                                              RD_KAFKA_V_KEY(message->key, message->key_len), RD_KAFKA_V_TIMESTAMP(message->timestamp_ms),
-                                              RD_KAFKA_V_END);
+    err = headers != NULL
+              ? rd_kafka_producev(producer->client->rk, RD_KAFKA_V_RKT(producer->rkt), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                  RD_KAFKA_V_VALUE((void *)message->value, message->len), RD_KAFKA_V_KEY(message->key, message->key_len),
+                                  RD_KAFKA_V_TIMESTAMP(message->timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END)
+              : rd_kafka_producev(producer->client->rk, RD_KAFKA_V_RKT(producer->rkt), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                  RD_KAFKA_V_VALUE((void *)message->value, message->len), RD_KAFKA_V_KEY(message->key, message->key_len),
+                                  RD_KAFKA_V_TIMESTAMP(message->timestamp_ms), RD_KAFKA_V_END);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR && headers != NULL)
         rd_kafka_headers_destroy(headers); /* librdkafka takes them over only on success */
     return err;

@@ -1,7 +1,7 @@
 /* csrc/io/kafka_producer.h: messages into one Kafka topic.
  *
- * Idempotent, acknowledged by all replicas in sync, lz4, in order within a partition; messages of one key go to one partition, those without
- * go to one partition for a while and then to another. A message counts as delivered only after flush() said so. For use from one
+ * Idempotent, acknowledged by all replicas in sync, lz4, in order within a partition; messages of one key go to one partition, those
+ * without go to one partition for a while and then to another. A message counts as delivered only after flush() said so. For use from one
  * thread.
  */
 #ifndef HR_IO_KAFKA_PRODUCER_H
@@ -30,8 +30,8 @@ typedef struct hr_kafka_producer hr_kafka_producer;
 /* Connect and check that the topic is there: HR_EUSAGE when not. `cancel` (may be NULL) ends every wait with HR_ECANCELLED. */
 int hr_kafka_producer_open(const json_t *config, const char *topic, const atomic_bool *cancel, hr_kafka_producer **out, hr_error *error);
 
-/* Hand over one message; it is copied. Waits while librdkafka's queue is full. HR_EKAFKA, fatal, when the message can never be sent; also when
- * an earlier message could not be delivered: it is time to stop. */
+/* Hand over one message; it is copied. Waits while librdkafka's queue is full. HR_EKAFKA, fatal, when the message can never be sent; also
+ * when an earlier message could not be delivered: it is time to stop. */
 int hr_kafka_producer_send(hr_kafka_producer *producer, const hr_kafka_message *message, hr_error *error);
 
 /* Wait until every message handed over is at the brokers. HR_EKAFKA with the number lost and why the first was; a second flush() then
