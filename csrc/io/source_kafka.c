@@ -1,8 +1,8 @@
 /* csrc/io/source_kafka.c: records of one Kafka topic.
  *
  * Settings (the job's "source" object): topic; config: librdkafka's settings; partitions: list of numbers, all when missing; start:
- * "earliest", "latest" or {"timestamp_ms": n}, for partitions the job has no offset of; lost_offsets: "fail" or "earliest", when the records
- * at the job's offset are gone; until: "end" or "forever"; group: consumer group that is told how far the job is; timeout_ms: how
+ * "earliest", "latest" or {"timestamp_ms": n}, for partitions the job has no offset of; lost_offsets: "fail" or "earliest", when the
+ * records at the job's offset are gone; until: "end" or "forever"; group: consumer group that is told how far the job is; timeout_ms: how
  * long to wait for the brokers' answer to a question; down_timeout_ms: how long to wait when no broker is left or nothing comes.
  *
  * Partitions are read at explicit offsets: nobody subscribes, nothing is committed to Kafka but the courtesy group. librdkafka's partition
@@ -20,13 +20,13 @@
 
 #include "core/alloc.h"
 
-#define HR_KAFKA_CHUNK 8192          /* records of a chunk at most: 0.7 MB of pointers */
-#define HR_KAFKA_WAIT_MS 100         /* a wait looks up this often */
-#define HR_KAFKA_PROBE_MS 2000       /* while all brokers seem down, ask one this often */
+#define HR_KAFKA_CHUNK 8192    /* records of a chunk at most: 0.7 MB of pointers */
+#define HR_KAFKA_WAIT_MS 100   /* a wait looks up this often */
+#define HR_KAFKA_PROBE_MS 2000 /* while all brokers seem down, ask one this often */
 #define HR_KAFKA_NUDGE_US 2000
-#define HR_KAFKA_MISSES 20           /* refusals of an offset that is there, before it is an error */
-#define HR_KAFKA_FAREWELL_MS 2000    /* how long close() waits for the courtesy group's last commit */
-#define HR_KAFKA_COMMITS 16          /* commits without an answer, at most */
+#define HR_KAFKA_MISSES 20        /* refusals of an offset that is there, before it is an error */
+#define HR_KAFKA_FAREWELL_MS 2000 /* how long close() waits for the courtesy group's last commit */
+#define HR_KAFKA_COMMITS 16       /* commits without an answer, at most */
 #define HR_KAFKA_MAX_MS (INT64_MAX / 1000)
 
 typedef struct kafka_lane {
@@ -55,21 +55,21 @@ struct hr_source {
     int32_t count, reading; /* lanes; of them still being read */
     int32_t *by_partition;  /* lane of a partition, -1 when it is not ours */
     int32_t partition_limit;
-    bool bounded;           /* every lane has an end */
-    bool lost_earliest;     /* lost_offsets = earliest */
+    bool bounded;              /* every lane has an end */
+    bool lost_earliest;        /* lost_offsets = earliest */
     rd_kafka_queue_t *commits; /* answers to the courtesy group's commits; NULL without a group */
-    atomic_int committing;  /* commits without an answer yet */
+    atomic_int committing;     /* commits without an answer yet */
     int timeout_ms;
     int64_t down_timeout_ms;
-    int64_t down_since;     /* 0: brokers answer */
+    int64_t down_since; /* 0: brokers answer */
     int64_t next_probe;
-    int64_t waited_ms;      /* inside fetch() since the last sign of life */
-    bool nudge;             /* this librdkafka must be woken, see hr_kafka_nudge */
+    int64_t waited_ms; /* inside fetch() since the last sign of life */
+    bool nudge;        /* this librdkafka must be woken, see hr_kafka_nudge */
     int64_t last_nudge;
-    char *user, *password;  /* for the nudge */
+    char *user, *password; /* for the nudge */
     const atomic_bool *cancel;
     pthread_mutex_t pool_lock;
-    kafka_chunk *pool;      /* released chunks, for reuse */
+    kafka_chunk *pool; /* released chunks, for reuse */
 };
 
 /* ---- lanes ---- */
@@ -78,8 +78,9 @@ struct hr_source {
 static int hr_kafka_lane_start(hr_source *source, kafka_lane *lane, hr_error *error)
 {
     if (rd_kafka_consume_start_queue(source->rkt, lane->partition, lane->next, source->queue) != 0)
-        return hr_kafka_fail(source->client, rd_kafka_last_error(), error, "reading Kafka topic \"%s\" partition %d at offset %lld cannot start",
-                             source->topic, (int)lane->partition, (long long)lane->next);
+        return hr_kafka_fail(source->client, rd_kafka_last_error(), error,
+                             "reading Kafka topic \"%s\" partition %d at offset %lld cannot start", source->topic, (int)lane->partition,
+                             (long long)lane->next);
     lane->reading = true;
     source->reading++;
     return HR_OK;
@@ -110,10 +111,11 @@ static void hr_kafka_lane_advance(hr_source *source, kafka_lane *lane, int64_t n
 /* Fatal: the records at the lane's offset are gone, and the job does not want to go on without them. */
 static int hr_kafka_refuse_gap(const hr_source *source, const kafka_lane *lane, int64_t low, int64_t high, const char *why, hr_error *error)
 {
-    hr_error_set(error, HR_EKAFKA,
-                 "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing was "
-                 "skipped; to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest",
-                 source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high, why);
+    hr_error_set(
+        error, HR_EKAFKA,
+        "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing was "
+        "skipped; to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest",
+        source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high, why);
     if (error != NULL) {
         error->fatal = true;
         error->retriable = false;
@@ -128,14 +130,17 @@ static int hr_kafka_lane_lost(hr_source *source, kafka_lane *lane, const char *w
     bool truncated = strstr(words, "truncat") != NULL; /* librdkafka 2.1 or newer compares epochs, and has no code for it in 2.0's header */
     int64_t low, high, from = lane->next;
 
-    HR_RETURN_NOT_OK(hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_EARLIEST, source->timeout_ms, &low, error));
-    HR_RETURN_NOT_OK(hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error));
+    HR_RETURN_NOT_OK(
+        hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_EARLIEST, source->timeout_ms, &low, error));
+    HR_RETURN_NOT_OK(
+        hr_kafka_offsets(source->client, source->topic, &lane->partition, 1, HR_KAFKA_LATEST, source->timeout_ms, &high, error));
     if (lane->next >= low && lane->next <= high && !truncated) {
         if (++lane->misses > HR_KAFKA_MISSES)
-            return hr_kafka_fail(source->client, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, error,
-                                 "Kafka topic \"%s\" partition %d: offset %lld is refused again and again, though the records there are from "
-                                 "%lld up to %lld",
-                                 source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high);
+            return hr_kafka_fail(
+                source->client, RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, error,
+                "Kafka topic \"%s\" partition %d: offset %lld is refused again and again, though the records there are from "
+                "%lld up to %lld",
+                source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high);
     } else if (!source->lost_earliest) {
         return hr_kafka_refuse_gap(source, lane, low, high,
                                    truncated           ? "Brokers have lost records that were read before, and others took their offsets"
@@ -321,7 +326,8 @@ static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings
     hr_kafka_setting group = {"group.id", settings->group};
     rd_kafka_queue_t *main_queue;
 
-    HR_RETURN_NOT_OK(hr_kafka_client_open(settings->config, HR_KAFKA_READER, &group, settings->group != NULL, NULL, &source->client, error));
+    HR_RETURN_NOT_OK(
+        hr_kafka_client_open(settings->config, HR_KAFKA_READER, &group, settings->group != NULL, NULL, &source->client, error));
     source->client->cancel = source->cancel;
     source->rkt = rd_kafka_topic_new(source->client->rk, source->topic, NULL);
     if (source->rkt == NULL)
@@ -336,7 +342,8 @@ static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings
 }
 
 /* hr_source_ops.open. All lanes are of the topic that plan() named. */
-static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out, hr_error *error)
+static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out,
+                         hr_error *error)
 {
     hr_kafka_settings settings;
     hr_source *source;
@@ -441,17 +448,13 @@ static int hr_kafka_event(hr_source *source, const rd_kafka_message_t *message, 
     if (lane == NULL)
         return HR_OK; /* of a lane that is done; or of the client: it goes on trying, and the wait below has its limit */
     switch (message->err) {
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-        hr_kafka_lane_advance(source, lane, message->offset);
-        return HR_OK;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: hr_kafka_lane_advance(source, lane, message->offset); return HR_OK;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        return hr_kafka_lane_lost(source, lane, rd_kafka_message_errstr(message), error);
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE: return hr_kafka_lane_lost(source, lane, rd_kafka_message_errstr(message), error);
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
-    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
-        return HR_OK; /* passing */
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE: return HR_OK; /* passing */
     default:
         return hr_kafka_fail(source->client, message->err, error, "reading Kafka topic \"%s\" partition %d at offset %lld failed (%s)",
                              source->topic, (int)lane->partition, (long long)lane->next, rd_kafka_message_errstr(message));
