@@ -41,6 +41,7 @@ static int hr_field_int64(hr_buffer *out, int64_t value, bool null, hr_error *er
 /* A value for a text column: what is not valid UTF-8, and NUL, is shown as \xNN. */
 static int hr_field_safe_text(hr_buffer *out, const char *value, size_t n, hr_error *error)
 {
+    static const char hex[] = "0123456789abcdef";
     size_t start = out->size;
 
     if (value == NULL)
@@ -51,10 +52,13 @@ static int hr_field_safe_text(hr_buffer *out, const char *value, size_t n, hr_er
     out->size += 4;
     for (size_t i = 0; i < n; i++) {
         uint8_t c = (uint8_t)value[i];
-        if (c > 0 && c < 0x80)
+        if (c > 0 && c < 0x80) {
             out->data[out->size++] = c;
-        else
-            out->size += (size_t)snprintf((char *)out->data + out->size, 5, "\\x%02x", c);
+        } else { /* snprintf would want a byte more, for its NUL */
+            const uint8_t shown[4] = {'\\', 'x', (uint8_t)hex[c >> 4], (uint8_t)hex[c & 15]};
+            memcpy(out->data + out->size, shown, sizeof(shown));
+            out->size += sizeof(shown);
+        }
     }
     hr_store_be32(out->data + start, (uint32_t)(out->size - start - 4));
     return HR_OK;

@@ -135,7 +135,12 @@ static int hr_work_keep_reject(hr_work *work, const hr_record *record, const hr_
         reject->column = hr_arena_copy(&work->arena, work->target->schema->columns[why->column].name,
                                        strlen(work->target->schema->columns[why->column].name));
     if (why->value != NULL) {
-        reject->value_len = why->value_len < HR_REJECT_VALUE_MAX ? why->value_len : HR_REJECT_VALUE_MAX;
+        reject->value_len = why->value_len;
+        if (reject->value_len > HR_REJECT_VALUE_MAX) {
+            reject->value_len = HR_REJECT_VALUE_MAX;
+            while (reject->value_len > 0 && (why->value[reject->value_len] & 0xc0) == 0x80) /* not in the middle of a character */
+                reject->value_len--;
+        }
         reject->value = hr_arena_copy(&work->arena, why->value, reject->value_len);
     }
     reject->message = hr_arena_copy(&work->arena, why->message, strlen(why->message));

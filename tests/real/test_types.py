@@ -162,6 +162,20 @@ def test_what_only_the_server_refuses_names_its_column(dsn: str, tmp_path: Path)
     ]
 
 
+def test_the_value_of_a_reject_is_readable(dsn: str, tmp_path: Path) -> None:
+    """Cut between characters, never inside one."""
+    execute(dsn, "CREATE TABLE t (a varchar(5), b int)")
+    long = "x" + "é日本" * 200
+    path = tmp_path / "x.jsonl"
+    lines = [f'{{"a":"{long}"}}'.encode(), '{"b":"é"}'.encode()]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    headrace.load(str(path), "t", dsn=dsn)
+    first, second = (value for (value,) in rows(dsn, "SELECT value FROM headrace.dead_letters ORDER BY line"))
+    assert long.startswith(first)
+    assert 990 < len(first.encode()) <= 1000
+    assert second == "é"
+
+
 def test_bytes_that_are_no_text(dsn: str, tmp_path: Path) -> None:
     """Broken UTF-8, surrogates and NUL: encoding rejects, from JSON and from CSV, in keys and in values."""
     execute(dsn, "CREATE TABLE t (id int, a text, b bytea, c json)")
