@@ -11,13 +11,13 @@
 
 /* What the default settings make; any change of these lines changes everybody's data. */
 #define PURCHASE_0 \
-    "{\"purchase_id\":1,\"customer_id\":87969,\"product_id\":138,\"quantity\":1,\"amount\":40.79,\"currency\":\"EUR\",\"channel\":\"app\"," \
-    "\"purchased_at\":\"2025-12-11T13:10:53.191724Z\"}"
+    "{\"purchase_id\":1,\"customer_id\":87969,\"product_id\":138,\"quantity\":1,\"amount\":40.79," \
+    "\"currency\":\"EUR\",\"channel\":\"app\",\"purchased_at\":\"2025-12-11T13:10:53.191724Z\"}"
 #define PURCHASE_0_KEY "87969"
 #define PURCHASE_0_CSV "1,87969,138,1,40.79,EUR,app,2025-12-11T13:10:53.191724Z"
 #define PURCHASE_5E9 \
-    "{\"purchase_id\":5000000001,\"customer_id\":36320,\"product_id\":96,\"quantity\":2,\"amount\":104.02,\"currency\":\"EUR\",\"channel\":\"app\"," \
-    "\"purchased_at\":\"2025-11-16T11:41:03.813224Z\"}"
+    "{\"purchase_id\":5000000001,\"customer_id\":36320,\"product_id\":96,\"quantity\":2,\"amount\":104.02," \
+    "\"currency\":\"EUR\",\"channel\":\"app\",\"purchased_at\":\"2025-11-16T11:41:03.813224Z\"}"
 #define CUSTOMER_3 \
     "{\"customer_id\":4,\"name\":\"Rosa Nakamura\",\"email\":\"rosa.nakamura4@example.com\",\"city\":\"München\",\"country\":\"DE\"," \
     "\"segment\":\"private\",\"created_at\":\"2022-03-25T02:23:12.000000Z\"}"

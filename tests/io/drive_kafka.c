@@ -66,7 +66,7 @@ static int do_topic(const json_t *order, json_t *answer, hr_error *error)
 static int do_offsets(const json_t *order, json_t *answer, hr_error *error)
 {
     const json_t *partitions = json_object_get(order, "partitions");
-    const char *group = json_string_value(json_object_get(order, "group"));
+    const char *group = json_string_value(json_object_get(order, "group")), *topic = driver_string(order, "topic");
     static int32_t numbers[MOST_PARTITIONS];
     static int64_t offsets[MOST_PARTITIONS];
     int32_t n = (int32_t)json_array_size(partitions);
@@ -77,12 +77,10 @@ static int do_offsets(const json_t *order, json_t *answer, hr_error *error)
     for (int32_t i = 0; i < n; i++)
         numbers[i] = (int32_t)json_integer_value(json_array_get(partitions, (size_t)i));
     if (group != NULL) {
-        rc = hr_kafka_group_offsets(json_object_get(order, "config"), group, driver_string(order, "topic"), numbers, n, timeout_of(order), NULL,
-                                    offsets, error);
+        rc = hr_kafka_group_offsets(json_object_get(order, "config"), group, topic, numbers, n, timeout_of(order), NULL, offsets, error);
     } else {
         HR_RETURN_NOT_OK(open_client(order, &client, error));
-        rc = hr_kafka_offsets(client, driver_string(order, "topic"), numbers, n, driver_int(order, "when", HR_KAFKA_LATEST), timeout_of(order),
-                              offsets, error);
+        rc = hr_kafka_offsets(client, topic, numbers, n, driver_int(order, "when", HR_KAFKA_LATEST), timeout_of(order), offsets, error);
         hr_kafka_client_close(client);
     }
     if (rc == HR_OK) {
@@ -103,7 +101,8 @@ static int do_create(const json_t *order, json_t *answer, hr_error *error)
 
     HR_RETURN_NOT_OK(open_client(order, &client, error));
     rc = hr_kafka_topic_create(client, driver_string(order, "topic"), (int32_t)driver_int(order, "partitions", 1),
-                               (int32_t)driver_int(order, "replication", -1), json_object_get(order, "settings"), timeout_of(order), &made, error);
+                               (int32_t)driver_int(order, "replication", -1), json_object_get(order, "settings"), timeout_of(order), &made,
+                               error);
     if (rc == HR_OK)
         driver_put(answer, "made", json_boolean(made));
     hr_kafka_client_close(client);

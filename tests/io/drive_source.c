@@ -98,6 +98,12 @@ static void release_later(const hr_chunk *chunk)
 
 /* ---- commands ---- */
 
+static json_t *tell_lane(const hr_lane *lane)
+{
+    return json_pack("{s:s, s:i, s:I, s:I}", "topic", lane->topic, "partition", (int)lane->partition, "begin", (json_int_t)lane->begin,
+                     "end", (json_int_t)lane->end);
+}
+
 static int do_plan(const json_t *order, json_t *answer, hr_error *error)
 {
     hr_lanes found;
@@ -113,8 +119,7 @@ static int do_plan(const json_t *order, json_t *answer, hr_error *error)
         return rc;
     list = json_array();
     for (int32_t i = 0; i < found.count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:i, s:I, s:I}", "topic", found.lanes[i].topic, "partition", (int)found.lanes[i].partition,
-                                              "begin", (json_int_t)found.lanes[i].begin, "end", (json_int_t)found.lanes[i].end));
+        json_array_append_new(list, tell_lane(&found.lanes[i]));
     hr_lanes_free(&found);
     driver_put(answer, "lanes", list);
     return HR_OK;

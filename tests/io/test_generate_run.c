@@ -25,7 +25,8 @@ static void test_memory(const char *name, const char *format)
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     snprintf(part, sizeof(part), "%s.part", path);
     snprintf(config, sizeof(config),
-             "{\"data\": \"products\", \"count\": 20000, \"format\": \"%s\", \"settings\": {\"seed\": 5}, \"to\": {\"kind\": \"file\", \"path\": \"%s\"}}",
+             "{\"data\": \"products\", \"count\": 20000, \"format\": \"%s\", \"settings\": {\"seed\": 5},"
+             " \"to\": {\"kind\": \"file\", \"path\": \"%s\"}}",
              format, path);
     while (!done && n < 1000) {
         char *result;

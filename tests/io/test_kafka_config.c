@@ -128,15 +128,16 @@ static void expect_text(const hr_kafka_client *client, const char *name, const c
     char value[64] = "";
     size_t size = sizeof(value);
 
-    CHECK(rd_kafka_conf_get(rd_kafka_conf(client->rk), name, value, &size) == RD_KAFKA_CONF_OK && strcmp(value, want) == 0, "%s is \"%s\"", name,
-          value);
+    CHECK(rd_kafka_conf_get(rd_kafka_conf(client->rk), name, value, &size) == RD_KAFKA_CONF_OK, "%s", name);
+    CHECK(strcmp(value, want) == 0, "%s is \"%s\"", name, value);
 }
 
 /* Ours by default, the user's over them, the indispensable over all. */
 static void test_order(void)
 {
     static const hr_kafka_setting forced[] = {{"isolation.level", "read_uncommitted"}};
-    json_t *plain = parse("{" NOWHERE "}"), *own = parse("{" NOWHERE ", \"isolation.level\": \"read_committed\", \"queued.min.messages\": 7}");
+    json_t *plain = parse("{" NOWHERE "}");
+    json_t *own = parse("{" NOWHERE ", \"isolation.level\": \"read_committed\", \"queued.min.messages\": 7}");
     hr_kafka_client *client;
     hr_error error;
 
