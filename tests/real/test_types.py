@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import random
+from fractions import Fraction
 from pathlib import Path
 
 import headrace
 import pytest
 
-from tests.real.load_kit import execute, rows
+from tests.real.load_kit import execute, one, rows
 from tests.real.type_kit import SETUP, Case, Trial, complaints, strings
 from tests.real.type_values import ARRAYS, DOCUMENTS, OTHERS, POOLS, TYPES, Random, values_of
 
@@ -113,6 +114,73 @@ def test_random_values(trial: Trial, form: str, record_property: pytest.RecordPr
             cases = [Case(column, source.value(column)) for column in columns]
         wrong = complaints(cases, trial.json(cases) if form == "json" else trial.csv(cases))
         assert not wrong, f"HEADRACE_RANDOM_SEED={seed}: " + report(wrong)
+
+
+UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}  # powers of ten that make microseconds
+
+
+def test_numbers_by_their_unit(dsn: str, tmp_path: Path) -> None:
+    """Digits are exact up to the microsecond, and what is finer is rounded to the nearest, halves to even."""
+    source = random.Random(3)
+    columns = {f"{kind}_{unit}": kind for kind in ("timestamptz", "timestamp", "interval") for unit in UNITS}
+    powers = {name: UNITS[name.partition("_")[2]] for name in columns}
+    listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    execute(dsn, f"CREATE TABLE t (id int, {listed}); CREATE TABLE csv (LIKE t)")
+    documents, lines, expected = [], [",".join(["id", *columns])], []
+    for number in range(1000):
+        fields = {}
+        for name, power in powers.items():
+            whole = (
+                source.randint(-(10**14), 10**14) // 10**power
+                if power >= 0
+                else source.randint(-(10**17), 10**17)
+            )
+            part = source.choice(["", f".{source.randint(0, 10**9)}", ".0000005", ".5", ".4999995"])
+            fields[name] = source.choice(
+                [f"{whole}{part}", f"{whole}{part}", f"{whole}e{source.randint(-3, 0)}"]
+            )
+        documents.append(
+            f'{{"id": {number}' + "".join(f', "{name}": {text}' for name, text in fields.items()) + "}"
+        )
+        lines.append(",".join([str(number), *fields.values()]))
+        expected.append(
+            (number, *(round(Fraction(text) * Fraction(10) ** powers[name]) for name, text in fields.items()))
+        )
+    (tmp_path / "x.jsonl").write_text("\n".join(documents))
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    sources = {name: {"path": name, "unit": name.partition("_")[2]} for name in columns}
+    micros = ", ".join(f"(extract(epoch FROM {name}) * 1000000)::numeric(30)" for name in columns)
+    for path, table in (("x.jsonl", "t"), ("x.csv", "csv")):
+        receipt = headrace.load(str(tmp_path / path), table, dsn=dsn, map=sources)
+        assert receipt.rejects == {}
+        assert rows(dsn, f"SELECT id, {micros} FROM {table} ORDER BY id") == expected
+
+
+def test_dates_and_times_of_day_by_their_unit(dsn: str, tmp_path: Path) -> None:
+    execute(dsn, "CREATE TABLE t (id int, d date, ds date, dms date, t time, at timestamp)")
+    (tmp_path / "x.jsonl").write_text(
+        '{"id":1,"d":20000,"ds":1790000000.9,"dms":-1,"t":86400,"at":0}\n'
+        '{"id":2,"d":"-1","ds":"86399","dms":0,"t":0.0000015,"at":-1}\n'
+        '{"id":3,"d":1.5}\n{"id":4,"t":86400.000001}\n{"id":5,"t":-1}\n{"id":6,"d":1e10}\n{"id":7,"d":"2026-11-21"}\n'
+    )
+    units = {"d": "days", "ds": "s", "dms": "ms", "t": "s", "at": "days"}
+    sources = {name: {"path": name, "unit": unit} for name, unit in units.items()}
+    receipt = headrace.load(str(tmp_path / "x.jsonl"), "t", dsn=dsn, map=sources)
+    assert rows(dsn, "SELECT id, d::text, ds::text, dms::text, t::text, at::text FROM t ORDER BY id") == [
+        (1, "2024-10-04", "2026-09-21", "1969-12-31", "24:00:00", "1970-01-01 00:00:00"),
+        (2, "1969-12-31", "1970-01-01", "1970-01-01", "00:00:00.000002", "1969-12-31 00:00:00"),
+        (7, "2026-11-21", None, None, None, None),
+    ]
+    assert receipt.rejects == {"type": 1, "range": 3}
+
+
+def test_a_time_without_an_offset_is_utc_whatever_the_database_says(dsn: str, tmp_path: Path) -> None:
+    execute(dsn, "CREATE TABLE t (at timestamptz, other tstzrange)")
+    for setting in ("timezone = 'Asia/Tokyo'", "datestyle = 'German'", "intervalstyle = 'iso_8601'"):
+        execute(dsn, f'ALTER DATABASE "{one(dsn, "SELECT current_database()")}" SET {setting}')
+    (tmp_path / "x.jsonl").write_text('{"at":"2026-11-02 10:00:00","other":"[2026-11-02 10:00:00,)"}\n')
+    headrace.load(str(tmp_path / "x.jsonl"), "t", dsn=dsn)
+    assert rows(dsn, "SELECT at = '2026-11-02 10:00:00+00', at = lower(other) FROM t") == [(True, True)]
 
 
 def test_a_bad_value_of_any_other_type_is_a_reject_and_not_the_end(dsn: str, tmp_path: Path) -> None:
