@@ -9,9 +9,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -46,12 +49,25 @@ os.environ.update(
         "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "0",  # it would take SIGALRM away from pytest's own timeout
         "AIRFLOW__CORE__FERNET_KEY": "",
         "AIRFLOW__API__BASE_URL": "http://airflow.example.org",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
     }
 )
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Give the handlers back that a task run in this process has replaced: SIGTERM must end the tests again."""
+    numbers = (signal.SIGTERM, signal.SIGSEGV, signal.SIGALRM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @cache

@@ -112,7 +112,8 @@ def run(dag: DAG, **params: Any) -> Any:
     defaults = DEFAULTS.setdefault(
         dag.dag_id, {name: dag.params.get_param(name).value for name in dag.params}
     )
-    return dag.test(run_conf={**defaults, **params})
+    with airflow_env.own_signals():
+        return dag.test(run_conf={**defaults, **params})
 
 
 def states(dag_run: Any) -> dict[str, list[str]]:
