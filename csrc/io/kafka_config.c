@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -251,17 +252,36 @@ static int hr_kafka_set_all(rd_kafka_conf_t *conf, const hr_kafka_setting *setti
     return HR_OK;
 }
 
-/* The defaults of a role. librdkafka wants fetch.max.bytes not below message.max.bytes: a user who sets the latter gets the library's own
- * fetch size, which follows it. */
+/* Whether the user logs in by Kerberos: librdkafka's own choice for SASL when no mechanism is named. */
+static bool hr_kafka_uses_kerberos(const json_t *config)
+{
+    const char *protocol = json_string_value(json_object_get(config, "security.protocol"));
+    const char *mechanism = json_string_value(json_object_get(config, "sasl.mechanisms"));
+
+    if (mechanism == NULL)
+        mechanism = json_string_value(json_object_get(config, "sasl.mechanism"));
+    return protocol != NULL && strncasecmp(protocol, "sasl", 4) == 0 && (mechanism == NULL || strcmp(mechanism, "GSSAPI") == 0);
+}
+
+/* Whether a default of ours must give way. librdkafka wants fetch.max.bytes not below message.max.bytes: a user who sets the latter gets
+ * the library's own fetch size, which follows it. And where a full queue means a pause of a second (hr_kafka_nudge in source_kafka.c), a
+ * long queue is the better one. */
+static bool hr_kafka_gives_way(const char *name, const json_t *config)
+{
+    bool fetch = strcmp(name, HR_KAFKA_FETCH_MAX) == 0;
+
+    if (fetch && json_object_get(config, "message.max.bytes") != NULL)
+        return true;
+    return rd_kafka_version() < HR_KAFKA_QUEUE_BACKOFF && hr_kafka_uses_kerberos(config) && (fetch || strncmp(name, "queued.", 7) == 0);
+}
+
 static int hr_kafka_set_defaults(rd_kafka_conf_t *conf, hr_kafka_role role, const json_t *config, hr_error *error)
 {
     const hr_kafka_setting *settings = role == HR_KAFKA_READER ? reader_defaults : writer_defaults;
 
-    for (; settings->name != NULL; settings++) {
-        if (strcmp(settings->name, HR_KAFKA_FETCH_MAX) == 0 && json_object_get(config, "message.max.bytes") != NULL)
-            continue;
-        HR_RETURN_NOT_OK(hr_kafka_set(conf, settings->name, settings->value, true, error));
-    }
+    for (; settings->name != NULL; settings++)
+        if (!hr_kafka_gives_way(settings->name, config))
+            HR_RETURN_NOT_OK(hr_kafka_set(conf, settings->name, settings->value, true, error));
     return HR_OK;
 }
 
@@ -356,6 +376,7 @@ int hr_kafka_client_open(const json_t *config, hr_kafka_role role, const hr_kafk
     if (client == NULL)
         return hr_error_nomem(error);
     client->role = role;
+    client->kerberos = hr_kafka_uses_kerberos(config);
     pthread_mutex_init(&client->log.lock, NULL);
     conf = rd_kafka_conf_new();
     rc = hr_kafka_fill(conf, config, role, forced, forced_count, error);

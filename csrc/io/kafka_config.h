@@ -16,6 +16,7 @@
 
 #define HR_KAFKA_LOG_LINES 32
 #define HR_KAFKA_LOG_LINE 256
+#define HR_KAFKA_QUEUE_BACKOFF 0x02020000 /* the first version whose pause after a full queue can be set */
 #define HR_KAFKA_TIMEOUT_MS 15000 /* how long a question to the brokers may take */
 
 /* The last lines that librdkafka logged, of any thread. */
@@ -40,6 +41,7 @@ typedef struct hr_kafka_client {
     atomic_bool all_down;     /* set when librdkafka says that no broker is left; cleared by whoever sees one answer */
     atomic_bool unauthorized; /* credentials were refused */
     atomic_bool missing;      /* a topic or partition that is used was not there; cleared by whoever looks into it */
+    bool kerberos;            /* credentials are a ticket */
     void *delivery;           /* the producer's, for its delivery callback */
     const atomic_bool *cancel; /* set by whoever wants questions to end with HR_ECANCELLED when it rises; NULL at first */
 } hr_kafka_client;

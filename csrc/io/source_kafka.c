@@ -231,21 +231,12 @@ static char *hr_kafka_conf_copy(const rd_kafka_t *rk, const char *name)
 
 /* librdkafka before 2.2 looks up only once a second when its queue was full, however soon it is empty again: a reader faster than that
  * would stand still most of the time. The one call that wakes all its threads without touching any partition is that which sets SASL
- * credentials; given those in force it changes nothing else. Newer ones have fetch.queue.backoff.ms, which is set in kafka_config.c. */
+ * credentials; given those in force it changes nothing else. Kerberos finds its user elsewhere; it is left alone and has a longer queue
+ * instead. Newer versions have fetch.queue.backoff.ms, which is set in kafka_config.c. */
 static int hr_kafka_nudge_prepare(hr_source *source, hr_error *error)
 {
-    char mechanism[64] = "";
-    size_t size = sizeof(mechanism);
-
-    if (rd_kafka_version() >= 0x02020000)
+    if (rd_kafka_version() >= HR_KAFKA_QUEUE_BACKOFF || source->client->kerberos)
         return HR_OK;
-    (void)rd_kafka_conf_get(rd_kafka_conf(source->client->rk), "security.protocol", mechanism, &size);
-    if (strncmp(mechanism, "sasl", 4) == 0) {
-        size = sizeof(mechanism);
-        (void)rd_kafka_conf_get(rd_kafka_conf(source->client->rk), "sasl.mechanisms", mechanism, &size);
-        if (strcmp(mechanism, "PLAIN") != 0 && strncmp(mechanism, "SCRAM", 5) != 0)
-            return HR_OK;
-    }
     source->user = hr_kafka_conf_copy(source->client->rk, "sasl.username");
     source->password = hr_kafka_conf_copy(source->client->rk, "sasl.password");
     if (source->user == NULL || source->password == NULL)

@@ -137,6 +137,8 @@ static void test_order(void)
 {
     static const hr_kafka_setting forced[] = {{"isolation.level", "read_uncommitted"}};
     json_t *plain = parse("{" NOWHERE "}");
+    json_t *large = parse("{" NOWHERE ", \"message.max.bytes\": 50000000}");
+    json_t *ticket = parse("{" NOWHERE ", \"security.protocol\": \"SASL_PLAINTEXT\", \"sasl.kerberos.kinit.cmd\": \"true\"}");
     json_t *own = parse("{" NOWHERE ", \"isolation.level\": \"read_committed\", \"queued.min.messages\": 7}");
     hr_kafka_client *client;
     hr_error error;
@@ -155,11 +157,25 @@ static void test_order(void)
     expect_text(client, "isolation.level", "read_uncommitted");
     expect_number(client, "queued.min.messages", 7);
     hr_kafka_client_close(client);
+    /* the library's own sizes where ours would not fit */
+    CHECK(hr_kafka_client_open(large, HR_KAFKA_READER, NULL, 0, NULL, &client, &error) == HR_OK);
+    CHECK(hr_kafka_client_number(client, "fetch.max.bytes", 0) >= 50000000);
+    CHECK(!client->kerberos);
+    hr_kafka_client_close(client);
+    if (hr_kafka_client_open(ticket, HR_KAFKA_READER, NULL, 0, NULL, &client, &error) == HR_OK) {
+        CHECK(client->kerberos);
+        expect_number(client, "queued.min.messages", rd_kafka_version() < HR_KAFKA_QUEUE_BACKOFF ? 100000 : 10000);
+    } else { /* a librdkafka built without Kerberos */
+        CHECK(strstr(error.message, "GSSAPI") != NULL, "%s", error.message);
+    }
+    hr_kafka_client_close(client);
     CHECK(hr_kafka_client_open(plain, HR_KAFKA_WRITER, NULL, 0, NULL, &client, &error) == HR_OK);
     expect_text(client, "enable.idempotence", "true");
     expect_text(client, "compression.codec", "lz4");
     hr_kafka_client_close(client);
     json_decref(plain);
+    json_decref(large);
+    json_decref(ticket);
     json_decref(own);
 }
 

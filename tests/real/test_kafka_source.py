@@ -419,6 +419,14 @@ def test_credentials(tmp_path: Path, driver: Driver) -> None:
             read_all(driver, source(secured.bootstrap, "t", small), fetch=50, seconds=200)["records"]
             == 30_000
         )
+        # connected anew, after the credentials were set again and again to wake librdkafka 2.0
+        settings = source(secured.bootstrap, "t", small)
+        driver.open(source=settings, lanes=driver.plan(source=settings)["lanes"])
+        first = driver.read(fetch=50, records=5000)
+        secured.stop()
+        secured.start()
+        assert first["records"] + driver.read(fetch=50, seconds=200)["records"] == 30_000
+        driver.close()
         wrong = {**Secured.CREDENTIALS, "sasl.password": "close sesame"}
         with pytest.raises(Refused) as caught:
             driver.plan(source=source(secured.bootstrap, "t", wrong, timeout_ms=30_000))
