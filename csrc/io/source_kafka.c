@@ -7,8 +7,8 @@
  *
  * Partitions are read at explicit offsets: nobody subscribes, nothing is committed to Kafka but the courtesy group. librdkafka's partition
  * consumer (rd_kafka_consume_start_queue) is used rather than assign(), because that needs a group.id, and with it the right to that
- * group, for which we have no use. All partitions feed one queue. A record points into librdkafka's message, which the chunk keeps until
- * it is released; so a byte is copied for the first time when it is decoded.
+ * group, for which we have no use. All partitions feed one queue. A chunk has copies of its messages: librdkafka's own take five times the
+ * room of a short one, and are freed cheapest at once, by the thread that reads them.
  *
  * Where a lane ends: a record at or after its end says so, and so does librdkafka's end-of-partition event, which carries the offset past
  * compacted records, aborted transactions and control records.
@@ -20,9 +20,10 @@
 
 #include "core/alloc.h"
 
-#define HR_KAFKA_CHUNK 8192    /* records of a chunk at most: 0.7 MB of pointers */
-#define HR_KAFKA_WAIT_MS 100   /* a wait looks up this often */
-#define HR_KAFKA_PROBE_MS 2000 /* while all brokers seem down, ask one this often */
+#define HR_KAFKA_CHUNK 8192      /* records of a chunk at most: 0.8 MB beside their bytes */
+#define HR_KAFKA_KEEP (4 << 20)  /* a chunk in the pool keeps room for so many bytes at most */
+#define HR_KAFKA_WAIT_MS 100     /* a wait looks up this often */
+#define HR_KAFKA_PROBE_MS 2000   /* while all brokers seem down, ask one this often */
 #define HR_KAFKA_NUDGE_US 2000
 #define HR_KAFKA_MISSES 20        /* refusals of an offset that is there, before it is an error */
 #define HR_KAFKA_FAREWELL_MS 2000 /* how long close() waits for the courtesy group's last commit */
@@ -37,13 +38,13 @@ typedef struct kafka_lane {
     int64_t next, end;
 } kafka_lane;
 
-/* What a chunk owns. The three arrays behind it are one allocation with it. */
+/* What a chunk owns. The two arrays behind it are one allocation with it. */
 typedef struct kafka_chunk {
     struct kafka_chunk *next; /* in the pool */
-    rd_kafka_message_t **messages;
     hr_record *records;
     hr_position *positions;
-    int64_t count; /* messages kept */
+    int64_t count;   /* records kept */
+    hr_buffer bytes; /* of the records and their keys */
 } kafka_chunk;
 
 struct hr_source {
@@ -70,6 +71,7 @@ struct hr_source {
     const atomic_bool *cancel;
     pthread_mutex_t pool_lock;
     kafka_chunk *pool; /* released chunks, for reuse */
+    rd_kafka_message_t *messages[HR_KAFKA_CHUNK]; /* work space of fetch() */
 };
 
 /* ---- lanes ---- */
@@ -298,6 +300,7 @@ static void hr_kafka_close(hr_source *source)
     while (source->pool != NULL) {
         kafka_chunk *chunk = source->pool;
         source->pool = chunk->next;
+        hr_buffer_free(&chunk->bytes);
         hr_free(chunk);
     }
     pthread_mutex_destroy(&source->pool_lock);
@@ -377,7 +380,7 @@ static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t cou
 static kafka_chunk *hr_kafka_chunk_get(hr_source *source)
 {
     kafka_chunk *chunk;
-    size_t head = sizeof(*chunk), messages, records, positions;
+    size_t head = sizeof(*chunk), records, positions;
 
     pthread_mutex_lock(&source->pool_lock);
     chunk = source->pool;
@@ -385,26 +388,26 @@ static kafka_chunk *hr_kafka_chunk_get(hr_source *source)
         source->pool = chunk->next;
     pthread_mutex_unlock(&source->pool_lock);
     if (chunk == NULL) {
-        messages = sizeof(*chunk->messages) * HR_KAFKA_CHUNK;
         records = sizeof(*chunk->records) * HR_KAFKA_CHUNK;
         positions = sizeof(*chunk->positions) * (size_t)source->count;
-        chunk = hr_malloc(head + messages + records + positions); /* every part's size is a multiple of 8 */
+        chunk = hr_malloc(head + records + positions); /* every part's size is a multiple of 8 */
         if (chunk == NULL)
             return NULL;
-        chunk->messages = (rd_kafka_message_t **)(void *)((char *)chunk + head);
-        chunk->records = (hr_record *)(void *)((char *)chunk + head + messages);
-        chunk->positions = (hr_position *)(void *)((char *)chunk + head + messages + records);
+        chunk->records = (hr_record *)(void *)((char *)chunk + head);
+        chunk->positions = (hr_position *)(void *)((char *)chunk + head + records);
+        memset(&chunk->bytes, 0, sizeof(chunk->bytes));
     }
     chunk->next = NULL;
     chunk->count = 0;
+    chunk->bytes.size = 0;
     return chunk;
 }
 
-/* Give the messages back to librdkafka and the chunk to the pool. Any thread. */
+/* Give the chunk to the pool. Any thread. */
 static void hr_kafka_chunk_put(hr_source *source, kafka_chunk *chunk)
 {
-    for (int64_t i = 0; i < chunk->count; i++)
-        rd_kafka_message_destroy(chunk->messages[i]);
+    if (chunk->bytes.capacity > HR_KAFKA_KEEP)
+        hr_buffer_free(&chunk->bytes);
     pthread_mutex_lock(&source->pool_lock);
     chunk->next = source->pool;
     source->pool = chunk;
@@ -452,19 +455,30 @@ static int hr_kafka_event(hr_source *source, const rd_kafka_message_t *message, 
     }
 }
 
-/* Fill the record of a message. */
-static inline void hr_kafka_record(const hr_source *source, const rd_kafka_message_t *message, int32_t lane, hr_record *record)
+/* A copy of n bytes in the chunk, where there is room. */
+static inline const char *hr_kafka_keep(kafka_chunk *chunk, const void *bytes, size_t n)
 {
+    char *copy = (char *)chunk->bytes.data + chunk->bytes.size;
+
+    memcpy(copy, bytes, n);
+    chunk->bytes.size += n;
+    return copy;
+}
+
+/* Make the next record of the chunk from a message; its bytes have room. */
+static inline void hr_kafka_record(const hr_source *source, const rd_kafka_message_t *message, int32_t lane, kafka_chunk *chunk)
+{
+    hr_record *record = &chunk->records[chunk->count++];
     rd_kafka_timestamp_type_t kind;
     int64_t ms = rd_kafka_message_timestamp(message, &kind);
 
-    record->data = message->payload; /* NULL for a tombstone */
+    record->data = message->payload != NULL ? hr_kafka_keep(chunk, message->payload, message->len) : NULL; /* NULL for a tombstone */
     record->len = message->len;
     record->offset = message->offset;
     /* a producer may write any number as the time */
     record->timestamp = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 || ms > HR_KAFKA_MAX_MS ? HR_NO_TIMESTAMP : ms * 1000;
     record->line = 0;
-    record->key = message->key;
+    record->key = message->key != NULL ? hr_kafka_keep(chunk, message->key, message->key_len) : NULL;
     record->key_len = message->key_len;
     record->topic = source->topic;
     record->partition = message->partition;
@@ -474,30 +488,39 @@ static inline void hr_kafka_record(const hr_source *source, const rd_kafka_messa
     record->defect = NULL;
 }
 
-/* Sort what librdkafka gave into records (kept) and events (served, given back). On failure the rest is given back too; what was kept
- * stays in the chunk. */
+/* Make room for the bytes of all these messages, so that what points to them need not move, and one more: an empty record's address. */
+static int hr_kafka_reserve(const hr_source *source, kafka_chunk *chunk, ssize_t got, hr_error *error)
+{
+    size_t bytes = 1;
+
+    for (ssize_t i = 0; i < got; i++)
+        if (source->messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            bytes += source->messages[i]->len + source->messages[i]->key_len;
+    return hr_buffer_reserve(&chunk->bytes, bytes, error);
+}
+
+/* Sort what librdkafka gave into records (copied) and events (served), and give it all back. On failure what was kept stays in the
+ * chunk. */
 static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_error *error)
 {
-    int rc = HR_OK;
+    int rc = hr_kafka_reserve(source, chunk, got, error);
 
     for (ssize_t i = 0; i < got; i++) {
-        rd_kafka_message_t *message = chunk->messages[i];
+        rd_kafka_message_t *message = source->messages[i];
         kafka_lane *lane;
 
         if (rc == HR_OK && HR_LIKELY(message->err == RD_KAFKA_RESP_ERR_NO_ERROR)) {
             lane = hr_kafka_lane_of(source, message);
             if (HR_LIKELY(lane != NULL && message->offset < lane->end && message->offset >= lane->next)) {
-                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), &chunk->records[chunk->count]);
-                chunk->messages[chunk->count++] = message;
+                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), chunk);
                 lane->next = message->offset + 1;
                 lane->moved = true;
                 lane->misses = 0;
                 if (HR_UNLIKELY(lane->next >= lane->end))
                     hr_kafka_lane_stop(source, lane);
-                continue;
-            }
-            if (lane != NULL)
+            } else if (lane != NULL) {
                 hr_kafka_lane_advance(source, lane, message->offset); /* at or after the end: the lane is done */
+            }
         } else if (rc == HR_OK) {
             rc = hr_kafka_event(source, message, error);
         }
@@ -599,18 +622,18 @@ static int hr_kafka_patience(hr_source *source, int64_t waited, hr_error *error)
 }
 
 /* Take what is there; when nothing is, wait up to timeout_ms for the first, then take the rest. Number of messages, or -1. */
-static ssize_t hr_kafka_take(hr_source *source, kafka_chunk *chunk, size_t most, int64_t timeout_ms)
+static ssize_t hr_kafka_take(hr_source *source, size_t most, int64_t timeout_ms)
 {
-    ssize_t got = rd_kafka_consume_batch_queue(source->queue, 0, chunk->messages, most), more;
+    ssize_t got = rd_kafka_consume_batch_queue(source->queue, 0, source->messages, most), more;
 
     if (got != 0 || timeout_ms <= 0)
         return got;
     if (source->nudge)
         hr_kafka_nudge(source);
     /* librdkafka waits until the array is full or time is up, so that only one is waited for */
-    got = rd_kafka_consume_batch_queue(source->queue, (int)timeout_ms, chunk->messages, 1);
+    got = rd_kafka_consume_batch_queue(source->queue, (int)timeout_ms, source->messages, 1);
     if (got == 1 && most > 1) {
-        more = rd_kafka_consume_batch_queue(source->queue, 0, chunk->messages + 1, most - 1);
+        more = rd_kafka_consume_batch_queue(source->queue, 0, source->messages + 1, most - 1);
         got += more > 0 ? more : 0;
     }
     return got;
@@ -633,7 +656,7 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
     /* a lane that had to jump tells so before it brings records */
     while (source->reading > 0 && !hr_kafka_moved(source) && !hr_kafka_client_cancelled(source->client)) {
         int64_t left = deadline - started, now;
-        ssize_t got = hr_kafka_take(source, chunk, most, left < HR_KAFKA_WAIT_MS ? left : HR_KAFKA_WAIT_MS);
+        ssize_t got = hr_kafka_take(source, most, left < HR_KAFKA_WAIT_MS ? left : HR_KAFKA_WAIT_MS);
 
         if (got < 0)
             rc = hr_kafka_fail(source->client, rd_kafka_last_error(), error, "reading Kafka topic \"%s\" failed", source->topic);

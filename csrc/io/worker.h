@@ -8,7 +8,7 @@
 
 #include "io/writer.h"
 
-#define HR_WORKER_WORKS 3 /* one being decoded, one waiting, one being written */
+#define HR_WORKER_WORKS 2 /* one being decoded, one being written; a third would cost half as much memory again and hides no more */
 
 /* What the workers of a load have in common. */
 typedef struct hr_shared {
