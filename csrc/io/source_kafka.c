@@ -72,6 +72,8 @@ struct hr_source {
     pthread_mutex_t pool_lock;
     kafka_chunk *pool; /* released chunks, for reuse */
     rd_kafka_message_t *messages[HR_KAFKA_CHUNK]; /* work space of fetch() */
+    ssize_t held;           /* of messages: taken from librdkafka, but there was no memory for their records */
+    bool broken;            /* a fetch() has failed on the way: records may be lost, so that there can be no other */
 };
 
 /* ---- lanes ---- */
@@ -290,6 +292,8 @@ static void hr_kafka_close(hr_source *source)
         hr_kafka_take_commits(source, hr_kafka_client_cancelled(source->client) ? 0 : HR_KAFKA_FAREWELL_MS);
         rd_kafka_queue_destroy(source->commits);
     }
+    for (ssize_t i = 0; i < source->held; i++)
+        rd_kafka_message_destroy(source->messages[i]);
     for (int32_t i = 0; i < source->count; i++)
         hr_kafka_lane_stop(source, &source->lanes[i]);
     if (source->queue != NULL)
@@ -499,12 +503,16 @@ static int hr_kafka_reserve(const hr_source *source, kafka_chunk *chunk, ssize_t
     return hr_buffer_reserve(&chunk->bytes, bytes, error);
 }
 
-/* Sort what librdkafka gave into records (copied) and events (served), and give it all back. On failure what was kept stays in the
- * chunk. */
+/* Sort what librdkafka gave into records (copied) and events (served), and give it all back. Without memory for the copies it is held for
+ * the next time; after any other failure the rest of it is lost, and with it the source. */
 static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_error *error)
 {
     int rc = hr_kafka_reserve(source, chunk, got, error);
 
+    if (rc != HR_OK) {
+        source->held = source->held > got ? source->held : got;
+        return rc;
+    }
     for (ssize_t i = 0; i < got; i++) {
         rd_kafka_message_t *message = source->messages[i];
         kafka_lane *lane;
@@ -526,6 +534,9 @@ static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_
         }
         rd_kafka_message_destroy(message);
     }
+    source->held = source->held > got ? source->held - got : 0;
+    memmove(source->messages, source->messages + got, sizeof(source->messages[0]) * (size_t)source->held);
+    source->broken = rc != HR_OK;
     return rc;
 }
 
@@ -624,8 +635,11 @@ static int hr_kafka_patience(hr_source *source, int64_t waited, hr_error *error)
 /* Take what is there; when nothing is, wait up to timeout_ms for the first, then take the rest. Number of messages, or -1. */
 static ssize_t hr_kafka_take(hr_source *source, size_t most, int64_t timeout_ms)
 {
-    ssize_t got = rd_kafka_consume_batch_queue(source->queue, 0, source->messages, most), more;
+    ssize_t got, more;
 
+    if (source->held > 0)
+        return source->held < (ssize_t)most ? source->held : (ssize_t)most;
+    got = rd_kafka_consume_batch_queue(source->queue, 0, source->messages, most);
     if (got != 0 || timeout_ms <= 0)
         return got;
     if (source->nudge)
@@ -648,6 +662,8 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
     int rc = HR_OK;
 
     memset(out, 0, sizeof(*out));
+    if (source->broken)
+        return hr_error_set(error, HR_EKAFKA, "Kafka topic \"%s\": reading has failed before and cannot go on", source->topic);
     if (max_records <= 0)
         return HR_OK;
     chunk = hr_kafka_chunk_get(source);

@@ -144,6 +144,25 @@ static void test_passing(void)
     rd_kafka_mock_clear_request_errors(cluster, LIST_OFFSETS);
 }
 
+/* After a failure on the way there is no going on: what was in hand is lost. */
+static void test_broken(void)
+{
+    rd_kafka_resp_err_t many[100];
+    hr_source *source;
+    hr_chunk chunk;
+    int rc;
+
+    for (size_t k = 0; k < 100; k++)
+        many[k] = RD_KAFKA_RESP_ERR_UNKNOWN;
+    rd_kafka_mock_push_request_errors_array(cluster, FETCH, 100, many);
+    source = start("", &rc);
+    CHECK(rc == HR_OK && read_all(source, &rc) == 0 && rc == HR_EKAFKA);
+    rd_kafka_mock_clear_request_errors(cluster, FETCH);
+    CHECK(hr_source_kafka.fetch(source, 1000, 100, &chunk, &error) == HR_EKAFKA && error.retriable);
+    CHECK(chunk.owner == NULL && strstr(error.message, "failed before") != NULL, "%s", error.message);
+    hr_source_kafka.close(source);
+}
+
 /* Errors that end the run, and how. */
 static void test_final(void)
 {
@@ -221,8 +240,13 @@ static void test_memory(void)
         source = start(", \"group\": \"courtesy\"", &rc);
         if (source != NULL) {
             count = read_all(source, &rc);
+            if (rc == HR_ENOMEM && n % 2 == 0) {
+                hr_source_kafka.close(source); /* what it holds must go with it */
+                source = NULL;
+                continue;
+            }
             if (rc == HR_ENOMEM)
-                count += read_all(source, &rc); /* memory is back */
+                count += read_all(source, &rc); /* memory is back: nothing may be missing */
             CHECK(rc == HR_OK && count == RECORDS, "allocation %d: %lld, %s", n, (long long)count, error.message);
         } else {
             CHECK(rc == HR_ENOMEM && error.code == HR_ENOMEM, "allocation %d: %s", n, error.message);
@@ -240,6 +264,7 @@ int main(void)
     fill();
     test_passing();
     test_final();
+    test_broken();
     test_silence();
     test_down_and_up();
     test_memory();
