@@ -130,6 +130,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
             "sasl.password": "broker-secret",
             "enable.auto.commit": True,
             "auto.offset.reset": "latest",
+            "group.id": "shared-with-the-consumer-operators",
             "socket.keepalive.enable": True,
             "fetch.wait.max.ms": 50,
         },

@@ -35,6 +35,10 @@ _OWNED = {
     "auto.commit.interval.ms",
     "isolation.level",
     "enable.partition.eof",
+    # Connections made for the consumer operators have these; Headrace assigns partitions itself.
+    "group.id",
+    "group.instance.id",
+    "partition.assignment.strategy",
 }
 _SECRET_WORDS = ("password", "secret", "key.pem", "token", "oauthbearer.config")
 
