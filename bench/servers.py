@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from stack import kafka, postgres
 
@@ -33,17 +34,27 @@ KAFKA: Mapping[str, str] = {
 }
 """Beside those of stack/kafka: as many threads as cores; all else is Kafka's defaults."""
 
+_S = TypeVar("_S", postgres.Server, kafka.Broker)
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def start_postgres(folder: Path) -> postgres.Server:
     """A fresh server in this folder; it ends, and its data goes, with `destroy()`."""
-    return postgres.Server(folder, keep=False, settings=POSTGRES).start()
+    return _fresh(postgres.Server(folder, keep=False, settings=POSTGRES)).start()
 
 
 def start_kafka(folder: Path) -> kafka.Broker:
     """A fresh broker in this folder; it ends, and its data goes, with `destroy()`."""
-    return kafka.Broker(folder, heap="1g", keep=False, settings=KAFKA).start()
+    return _fresh(kafka.Broker(folder, heap="1g", keep=False, settings=KAFKA)).start()
+
+
+def _fresh(server: _S) -> _S:
+    """The server without what a benchmark that was killed has left in its folder."""
+    running = server.process is not None if isinstance(server, postgres.Server) else server.running()
+    if running:
+        raise RuntimeError(f"another benchmark runs in {server.folder}; wait for its end")
+    server.destroy()
+    return server
 
 
 def _fields(pid: str) -> list[str]:

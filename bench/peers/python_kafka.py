@@ -8,6 +8,7 @@ With `processes` above 1, so many consumers of one group share the partitions.
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import resource
@@ -25,21 +26,25 @@ from bench.peers.python_file import BATCH, copy_records
 SETTINGS: dict[str, Any] = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
-    "queued.min.messages": 1_000_000,
-    "queued.max.messages.kbytes": 65536,
-    "fetch.message.max.bytes": 4 << 20,
+    "queued.min.messages": 20_000,
+    "queued.max.messages.kbytes": 8192,
+    "fetch.message.max.bytes": 1 << 20,
     "fetch.queue.backoff.ms": 2,
     "partition.assignment.strategy": "range",
 }
+"""Short queues: on the same cores as the broker they were a third faster than librdkafka's own and than long
+ones.
+"""
 
 
 def consume(asked: dict[str, Any], group: str, left: Synchronized[int]) -> None:
     """Read and load until all processes together have loaded everything."""
+    gc.disable()  # nothing here is in cycles, and 10,000 messages at a time are much to look through
     consumer = Consumer({**SETTINGS, "bootstrap.servers": asked["bootstrap"], "group.id": group})
     consumer.subscribe([asked["topic"]])
     with psycopg.connect(asked["dsn"]) as connection, connection.cursor() as cursor:
         while left.value > 0:
-            messages = consumer.consume(BATCH, timeout=0.1)
+            messages = consumer.consume(BATCH, timeout=0.5)
             if not messages:
                 continue
             for message in messages:
