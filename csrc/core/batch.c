@@ -29,15 +29,24 @@ void hr_column_free(hr_column *column)
     memset(column, 0, sizeof(*column));
 }
 
-/* Grow one block to `size` bytes, new bytes zero. On failure it is unchanged. */
-static int hr_grow(void **block, size_t old_size, size_t size, hr_error *error)
+/* Grow one block to `size` bytes. On failure it is unchanged. */
+static int hr_grow(void **block, size_t size, hr_error *error)
 {
     void *grown = hr_realloc(*block, size);
 
     if (grown == NULL)
         return hr_error_nomem(error);
-    memset((uint8_t *)grown + old_size, 0, size - old_size);
     *block = grown;
+    return HR_OK;
+}
+
+/* The same for bits, which are set one by one: new bytes are zero. */
+static int hr_grow_bits(uint8_t **block, size_t old_rows, size_t rows, hr_error *error)
+{
+    size_t old_size = (old_rows + 7) / 8, size = (rows + 7) / 8;
+
+    HR_RETURN_NOT_OK(hr_grow((void **)block, size, error));
+    memset(*block + old_size, 0, size - old_size);
     return HR_OK;
 }
 
@@ -53,16 +62,15 @@ int hr_column_reserve_slow(hr_column *column, int64_t more, hr_error *error)
     while (capacity - column->length < more)
         capacity *= 2;
     if (column->validity != NULL)
-        HR_RETURN_NOT_OK(hr_grow((void **)&column->validity, (old_rows + 7) / 8, ((size_t)capacity + 7) / 8, error));
+        HR_RETURN_NOT_OK(hr_grow_bits(&column->validity, old_rows, (size_t)capacity, error));
     switch (ops->storage) {
-    case HR_STORE_BITS: HR_RETURN_NOT_OK(hr_grow((void **)&column->values, (old_rows + 7) / 8, ((size_t)capacity + 7) / 8, error)); break;
-    case HR_STORE_FIXED:
-        HR_RETURN_NOT_OK(hr_grow((void **)&column->values, old_rows * (size_t)ops->width, (size_t)capacity * (size_t)ops->width, error));
-        break;
+    case HR_STORE_BITS: HR_RETURN_NOT_OK(hr_grow_bits(&column->values, old_rows, (size_t)capacity, error)); break;
+    case HR_STORE_FIXED: HR_RETURN_NOT_OK(hr_grow((void **)&column->values, (size_t)capacity * (size_t)ops->width, error)); break;
     case HR_STORE_BYTES:
     case HR_STORE_LIST:
-        HR_RETURN_NOT_OK(hr_grow((void **)&column->offsets, old_rows ? (old_rows + 1) * sizeof(int32_t) : 0,
-                                 ((size_t)capacity + 1) * sizeof(int32_t), error));
+        HR_RETURN_NOT_OK(hr_grow((void **)&column->offsets, ((size_t)capacity + 1) * sizeof(int32_t), error));
+        if (old_rows == 0)
+            column->offsets[0] = 0;
         break;
     }
     column->capacity = capacity;

@@ -302,20 +302,23 @@ static int hr_decode_without(hr_decoder *decoder, const hr_record *record, int32
     return hr_decode_null(step, field, decoder->schema->columns[i].name, column, absent, error);
 }
 
-/* Append as one row the fields that the format has not appended itself. */
+/* Append as one row the fields that the format has not appended itself. Fields are left as the next record needs them, all zero; on failure
+ * that is the caller's to do. */
 static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
 {
     const char *const end = record->data + record->len;
     const hr_decode_step *step = decoder->steps, *const last = step + decoder->schema->count;
-    const hr_field *field = decoder->fields;
+    hr_field *field = decoder->fields;
     hr_column *column = batch->columns;
     uint64_t absent = 0;
 
     for (; step < last; step++, field++, column++) {
         int rc;
 
-        if (HR_LIKELY(field->flags & HR_FIELD_DONE))
+        if (HR_LIKELY(field->flags & HR_FIELD_DONE)) {
+            *field = (hr_field){0};
             continue;
+        }
         if (HR_UNLIKELY(column->length > batch->length)) /* the value of an equal key before this one */
             hr_column_truncate(column, batch->length);
         if (field->token > HR_TOKEN_NULL)
@@ -327,6 +330,7 @@ static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch 
                 hr_decode_blame(record, field, (int32_t)(step - decoder->steps), error);
             return rc;
         }
+        *field = (hr_field){0};
     }
     if (decoder->schema->default_count > 0)
         batch->absent[batch->length] = absent;
@@ -335,7 +339,6 @@ static int hr_decode_row(hr_decoder *decoder, const hr_record *record, hr_batch 
 
 int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *batch, hr_error *error)
 {
-    size_t count = (size_t)decoder->schema->count;
     int rc;
 
     if (batch->schema != decoder->schema)
@@ -348,7 +351,6 @@ int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *ba
         hr_arena_reset(&decoder->scratch);
     if (decoder->format->decode != NULL)
         return decoder->format->decode(decoder, record, batch, error);
-    memset(decoder->fields, 0, count * sizeof(*decoder->fields));
     if (decoder->schema->default_count > 0)
         HR_RETURN_NOT_OK(hr_batch_reserve_absent(batch, error));
     decoder->batch = batch;
@@ -356,10 +358,12 @@ int hr_decoder_decode(hr_decoder *decoder, const hr_record *record, hr_batch *ba
     decoder->batch = NULL;
     if (HR_LIKELY(rc == HR_OK))
         rc = hr_decode_row(decoder, record, batch, error);
-    if (HR_LIKELY(rc == HR_OK))
+    if (HR_LIKELY(rc == HR_OK)) {
         batch->length++;
-    else
+    } else {
         hr_batch_truncate(batch, batch->length);
+        memset(decoder->fields, 0, (size_t)decoder->schema->count * sizeof(*decoder->fields));
+    }
     return rc;
 }
 

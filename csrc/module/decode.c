@@ -35,15 +35,31 @@ typedef struct hr_py_decode {
     hr_py_reject *rejects;
     size_t reject_count, reject_capacity;
     hr_arena arena;
-    int64_t index, line;
+    int64_t index;
+    int64_t line;        /* of the byte at line_at */
+    const char *line_at; /* lines are counted up to here: rejects want them, and few records are rejects */
     bool want_header;
     bool skip_blank_text; /* JSON: a line of white space is no record */
 } hr_py_decode;
 
+/* The line of a stretch of bytes that the record starts on, 0 for records that came one by one. Asked for records in their order. */
+static int64_t hr_py_line_of(hr_py_decode *work, const hr_record *record)
+{
+    if (work->line_at == NULL)
+        return 0;
+    while (work->line_at < record->data) {
+        const char *newline = memchr(work->line_at, '\n', (size_t)(record->data - work->line_at));
+
+        work->line += newline != NULL;
+        work->line_at = newline != NULL ? newline + 1 : record->data;
+    }
+    return work->line;
+}
+
 /* Keep what is known about a condemned record. HR_ENOMEM leaves the list as it was. */
 static int hr_py_reject_keep(hr_py_decode *work, const hr_record *record, const hr_error *why, hr_error *error)
 {
-    hr_py_reject reject = {.index = work->index, .line = record->line, .offset = record->offset, .position = why->offset,
+    hr_py_reject reject = {.index = work->index, .line = hr_py_line_of(work, record), .offset = record->offset, .position = why->offset,
                            .reason = why->reason, .column = why->column, .raw = record->data, .raw_len = record->len};
 
     if (work->reject_count == work->reject_capacity) {
@@ -96,6 +112,23 @@ static bool hr_py_blank(const char *text, size_t n)
     return true;
 }
 
+#define HR_PY_SAMPLE 32           /* records that tell how long the others are */
+#define HR_PY_RESERVE_MAX 262144u /* rows: beyond, columns grow as they fill */
+
+/* Make room for the rows to come, as many as there will be when the rest is like the first HR_PY_SAMPLE records, so that columns need not
+ * move while they grow. */
+static int hr_py_reserve(hr_batch *batch, const hr_py_input *input, hr_error *error)
+{
+    size_t more = (input->size - input->at) / (input->at / HR_PY_SAMPLE + 1);
+
+    more += more / 16;
+    if (more > HR_PY_RESERVE_MAX)
+        more = HR_PY_RESERVE_MAX;
+    for (int32_t i = 0; i < batch->schema->count; i++)
+        HR_RETURN_NOT_OK(hr_column_reserve(&batch->columns[i], (int64_t)more, error));
+    return HR_OK;
+}
+
 /* A piece of a stretch of bytes. */
 static int hr_py_decode_bytes(hr_py_decode *work, hr_py_input *input, hr_error *error)
 {
@@ -104,14 +137,12 @@ static int hr_py_decode_bytes(hr_py_decode *work, hr_py_input *input, hr_error *
 
     for (int count = 0; input->at < input->size && input->at < stop && count < HR_PY_PIECE_RECORDS; count++) {
         const char *data = input->data + input->at;
-        hr_record record = {.data = data, .offset = (int64_t)input->at, .timestamp = HR_NO_TIMESTAMP, .line = work->line, .topic = ""};
+        hr_record record = {.data = data, .offset = (int64_t)input->at, .timestamp = HR_NO_TIMESTAMP, .topic = ""};
         size_t whole = format->frame(&work->decoder->options, data, input->size - input->at, true, &record.len);
 
         if (whole == 0)
             whole = record.len = input->size - input->at;
         input->at += whole;
-        for (const char *p = data; (p = memchr(p, '\n', (size_t)(data + whole - p))) != NULL; p++)
-            work->line++;
         if (record.len == 0 || (work->skip_blank_text && hr_py_blank(data, record.len)))
             continue;
         if (work->want_header) {
@@ -120,6 +151,8 @@ static int hr_py_decode_bytes(hr_py_decode *work, hr_py_input *input, hr_error *
             continue;
         }
         HR_RETURN_NOT_OK(hr_py_decode_one(work, &record, error));
+        if (HR_UNLIKELY(work->index == HR_PY_SAMPLE))
+            HR_RETURN_NOT_OK(hr_py_reserve(work->batch, input, error));
     }
     return HR_OK;
 }
@@ -218,7 +251,7 @@ static PyObject *hr_py_decode_input(const hr_py_state *state, const hr_format *f
                                     PyObject *schema_object, hr_py_input *input)
 {
     hr_schema *schema = hr_py_schema_arg(state, schema_object);
-    hr_py_decode work = {.line = 1, .want_header = header, .skip_blank_text = strcmp(format->name, "json") == 0};
+    hr_py_decode work = {.line = 1, .line_at = input->data, .want_header = header, .skip_blank_text = strcmp(format->name, "json") == 0};
     PyObject *result = NULL;
     hr_error error;
 
