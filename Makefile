@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo down status test test-quick bench lint lock clean
+.PHONY: help setup build demo down status test test-quick guards bench lint lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: build $(STAMPS)/packages-tests ## run all tests, up to 30 minutes
 
 test-quick: build ## run the tests that need no server, under a minute
 	@tests/run quick
+
+guards: build $(STAMPS)/packages-tests ## take one guard after the other out of a copy; its tests must fail, some minutes
+	@$(PYTHON) -m tests.faults.guards
 
 bench: build ## measure against the peers, some minutes
 	@$(PYTHON) -m bench
