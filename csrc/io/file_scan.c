@@ -188,11 +188,25 @@ int hr_file_lanes(const char *path, const hr_format *format, const hr_decode_opt
     return rc;
 }
 
+/* Frame the first record that is not blank. *at is where the look starts, and stays for more bytes when there is none yet. */
+static size_t hr_scan_first(const hr_format *format, const hr_decode_options *options, const hr_buffer *bytes, bool ended, size_t *at,
+                            size_t *body)
+{
+    while (*at < bytes->size) {
+        size_t length = format->frame(options, (const char *)bytes->data + *at, bytes->size - *at, ended, body);
+
+        if (length == 0 || *body > 0)
+            return length;
+        *at += length;
+    }
+    return 0;
+}
+
 int hr_file_head(const char *path, const hr_format *format, const hr_decode_options *options, hr_buffer *out, hr_error *error)
 {
     static const hr_decode_options none;
     hr_buffer bytes = {0};
-    size_t body = 0, length = 0, bom;
+    size_t body = 0, length = 0, at = 0, bom;
     hr_scan scan;
     int rc;
 
@@ -201,7 +215,7 @@ int hr_file_head(const char *path, const hr_format *format, const hr_decode_opti
         rc = hr_buffer_append(&bytes, scan.block, scan.n, error);
         if (rc != HR_OK || bytes.size == 0)
             break;
-        length = format->frame(options != NULL ? options : &none, (const char *)bytes.data, bytes.size, scan.n == 0, &body);
+        length = hr_scan_first(format, options != NULL ? options : &none, &bytes, scan.n == 0, &at, &body);
         if (length > 0 || scan.n == 0)
             break;
         if (bytes.size > HR_SCAN_HEAD_LIMIT) {
@@ -212,8 +226,8 @@ int hr_file_head(const char *path, const hr_format *format, const hr_decode_opti
         }
     }
     if (rc == HR_OK && length > 0) {
-        bom = body >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-        rc = hr_buffer_append(out, bytes.data + bom, body - bom, error);
+        bom = at == 0 && body >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+        rc = hr_buffer_append(out, bytes.data + at + bom, body - bom, error);
     }
     hr_scan_close(&scan);
     hr_buffer_free(&bytes);

@@ -45,8 +45,10 @@ typedef struct hr_chunk {
     int64_t count;
     hr_position *positions; /* the lanes that moved, after the last record of the chunk */
     int32_t position_count;
-    bool finished; /* every lane of this worker has reached its end */
-    void *owner;   /* the source's own */
+    bool finished;            /* every lane of this worker has reached its end */
+    const char *header;       /* CSV: a header line read for this chunk, to be checked even when no record follows it; NULL when none */
+    const char *header_topic; /* the file it heads */
+    void *owner;              /* the source's own */
 } hr_chunk;
 
 typedef struct hr_source hr_source; /* each source's own struct */

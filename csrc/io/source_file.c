@@ -235,20 +235,26 @@ static int hr_source_file_start(hr_source *source, int32_t index, hr_error *erro
     return hr_framer_open(lane->path, &options, &source->framer, error);
 }
 
-/* The first record of a file that starts with its header: keep it, leave it out of the frames. */
+/* The first record of a file that starts with its header: keep it, leave it out of the frames. Blank lines before it are left out too. */
 static int hr_source_file_take_header(hr_source *source, hr_file_lane *lane, hr_frames *frames, int64_t *first, hr_error *error)
 {
+    const hr_record *head;
+
     *first = 0;
-    if (!source->decode.has_header || lane->header != NULL || frames->count == 0)
+    if (!source->decode.has_header || lane->header != NULL)
         return HR_OK;
-    lane->header = hr_malloc(frames->records[0].len + 1);
+    while (*first < frames->count && frames->records[*first].len == 0)
+        (*first)++;
+    if (*first == frames->count)
+        return HR_OK;
+    head = &frames->records[(*first)++];
+    lane->header = hr_malloc(head->len + 1);
     if (lane->header == NULL)
         return hr_error_nomem(error);
-    memcpy(lane->header, frames->records[0].data, frames->records[0].len);
-    lane->header[frames->records[0].len] = '\0';
-    if (strlen(lane->header) != frames->records[0].len)
+    memcpy(lane->header, head->data, head->len);
+    lane->header[head->len] = '\0';
+    if (strlen(lane->header) != head->len)
         return hr_error_set(error, HR_EUSAGE, "%s: the header line holds a NUL byte: this is no CSV file", lane->path);
-    *first = 1;
     return HR_OK;
 }
 
@@ -321,6 +327,8 @@ static int hr_source_file_fetch(hr_source *source, int32_t timeout_ms, int64_t m
             *error = why;
     } else {
         rc = hr_source_file_take_header(source, lane, &own->frames, &first, error);
+        out->header = first > 0 ? lane->header : NULL; /* still NULL when the lines so far are blank */
+        out->header_topic = lane->path;
         out->records = own->frames.records + first;
         out->count = own->frames.count - first;
         for (int64_t i = 0; i < out->count; i++) {

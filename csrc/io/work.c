@@ -151,6 +151,21 @@ static int hr_work_keep_reject(hr_work *work, const hr_record *record, const hr_
     return HR_OK;
 }
 
+/* Let the decoder know a file's header; when it does not fit, say which file it is. */
+static int hr_work_header(hr_decoder *decoder, const char *header, const char *topic, hr_error *error)
+{
+    char why[HR_ERROR_MESSAGE_SIZE];
+    int rc = hr_decoder_header(decoder, header, strlen(header), error);
+
+    if (rc == HR_OK)
+        decoder->header_of = header;
+    if (rc == HR_EUSAGE && error != NULL) {
+        memcpy(why, error->message, sizeof(why));
+        return hr_error_set(error, HR_EUSAGE, "%s: %s", topic, why);
+    }
+    return rc;
+}
+
 /* One record: a row, a reject, or nothing (a tombstone, a blank line). */
 static int hr_work_decode_record(hr_work *work, hr_decoder *decoder, const hr_record *record, hr_error *error)
 {
@@ -170,10 +185,8 @@ static int hr_work_decode_record(hr_work *work, hr_decoder *decoder, const hr_re
         tally->read++;
         return HR_OK;
     }
-    if (HR_UNLIKELY(record->header != decoder->header_of)) {
-        HR_RETURN_NOT_OK(hr_decoder_header(decoder, record->header, strlen(record->header), error));
-        decoder->header_of = record->header;
-    }
+    if (HR_UNLIKELY(record->header != decoder->header_of))
+        HR_RETURN_NOT_OK(hr_work_header(decoder, record->header, record->topic, error));
     if (HR_UNLIKELY(record->defect != NULL))
         rc = hr_error_data(&why, HR_REASON_MALFORMED, NULL, 0, "%s", record->defect);
     else
@@ -196,6 +209,8 @@ static int hr_work_decode_record(hr_work *work, hr_decoder *decoder, const hr_re
 static int hr_work_decode_chunk(hr_work *work, hr_decoder *decoder, const hr_chunk *chunk, hr_error *error)
 {
     HR_RETURN_NOT_OK(hr_work_reserve_rows(work, work->batch->length + chunk->count, error));
+    if (chunk->header != NULL && chunk->count == 0)
+        HR_RETURN_NOT_OK(hr_work_header(decoder, chunk->header, chunk->header_topic, error));
     for (int64_t i = 0; i < chunk->count; i++)
         HR_RETURN_NOT_OK(hr_work_decode_record(work, decoder, &chunk->records[i], error));
     return HR_OK;

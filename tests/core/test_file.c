@@ -452,6 +452,10 @@ static void test_lines_and_head(void)
     CHECK_TEXT(out.data, out.size, "a,\"b");
     out.size = 0;
     CHECK(hr_file_head(write_file("empty", "", 0), csv, NULL, &out, &error) == HR_OK && out.size == 0);
+    CHECK(hr_file_head(write_file("blank", "\r\n\n", 3), csv, NULL, &out, &error) == HR_OK && out.size == 0);
+    CHECK(hr_file_head(write_file("late", "\r\n\na,b\n", 7), csv, NULL, &out, &error) == HR_OK);
+    CHECK(out.size == 3 && memcmp(out.data, "a,b", 3) == 0);
+    out.size = 0;
     CHECK(hr_file_head(write_file("one", "a,b", 3), csv, NULL, &out, &error) == HR_OK);
     CHECK_TEXT(out.data, out.size, "a,b");
     hr_buffer_free(&stored);
@@ -509,7 +513,8 @@ int main(void)
     test_faults();
     static const char *const left[] = {"plain", "refused", "compressed", "truncated", "damaged", "padded", "skippable", "window", "empty",
                                        "print",
-                                       "print2", "print3", "print4", "lanes", "lanes.gz", "lines", "lines.gz", "one", "endless", "gzip"};
+                                       "print2", "print3", "print4", "lanes", "lanes.gz", "lines", "lines.gz", "one", "endless", "gzip",
+                                       "blank", "late"};
     for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
         unlink(path_of(left[i]));
     CHECK(rmdir(folder) == 0);
