@@ -127,7 +127,7 @@ static int hr_arrow_import_open(hr_arrow_import *import, const struct ArrowSchem
             continue;
         HR_RETURN_NOT_OK(hr_arrow_field_open(in->children[at], key, &import->arena, &import->fields[i], error));
         HR_RETURN_NOT_OK(hr_arrow_field_check(&import->fields[i], array->children[at], key, error));
-        if (array->children[at]->length < array->offset + array->length)
+        if (array->children[at]->length - array->offset < array->length) /* none of them is negative, but their sum may be too large */
             return hr_error_set(error, HR_EUSAGE, "column \"%s\": the Arrow array is shorter than its table", key);
         import->arrays[i] = array->children[at];
     }

@@ -137,6 +137,11 @@ static void test_import_by_name(void)
     /* Damage: released, uneven, named twice. */
     array.children[1]->length = 1;
     CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE && strstr(error.message, "shorter") != NULL);
+    array.offset = 3; /* offset and length whose sum no number holds */
+    array.length = INT64_MAX - 1;
+    CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE && strstr(error.message, "shorter") != NULL);
+    array.offset = 0;
+    array.length = 2;
     array.children[1]->length = 2;
     array.length = -1;
     CHECK(hr_arrow_import_batch(&schema, &array, batch, &error) == HR_EUSAGE && batch->length == 0, "%lld rows", (long long)batch->length);
