@@ -17,4 +17,5 @@ if grep -nE '://' requirements/*.txt; then
     exit 1
 fi
 .venv/bin/python -m stack.kafka lock
+.venv/bin/python -m stack.connect lock
 echo "lock: $(grep -c '==' requirements/dev.txt) packages pinned in requirements/dev.txt"
