@@ -37,14 +37,14 @@ test-quick: build ## run the tests that need no server, under a minute
 guards: build $(STAMPS)/packages-tests ## take one guard after the other out of a copy; its tests must fail, some minutes
 	@$(PYTHON) -m tests.faults.guards
 
-bench: build ## measure against the peers, some minutes
+bench: build $(STAMPS)/connect ## measure against the peers, half an hour
 	@$(PYTHON) -m bench
 
 lint: $(STAMPS)/venv ## check style and types of the Python code
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
-	@$(PYTHON) -m mypy --strict --explicit-package-bases stack
+	@$(PYTHON) -m mypy --strict --explicit-package-bases stack bench
 
 lock: $(STAMPS)/venv ## pin the newest fitting versions anew after a change of requirements/*.in (UPGRADE=1: all to the newest)
 	@requirements/lock.sh
@@ -69,6 +69,11 @@ $(STAMPS)/venv: stack/setup.sh requirements/bootstrap.txt requirements/dev.txt |
 
 $(STAMPS)/kafka: stack/kafka/pom.xml stack/kafka/jars.sha256 | $(STAMPS)/packages $(STAMPS)/venv
 	@$(PYTHON) -m stack.kafka fetch
+	@mkdir -p $(@D) && touch $@
+
+# Debezium's connectors: for the benchmark alone
+$(STAMPS)/connect: stack/connect/pom.xml stack/connect/plugins.sha256 | $(STAMPS)/packages $(STAMPS)/venv
+	@$(PYTHON) -m stack.connect fetch
 	@mkdir -p $(@D) && touch $@
 
 # once: so that Python finds the package and Airflow the provider in the checkout

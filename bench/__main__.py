@@ -12,7 +12,13 @@ from bench import harness, machine
 from bench.harness import Bench, Options, say
 from stack.paths import BUILD
 
-QUICK = Options(records=300_000, kafka_records=300_000, decode_records=100_000)
+QUICK = Options(
+    records=300_000,
+    kafka_records=300_000,
+    debezium_records=50_000,
+    memory_records=600_000,
+    decode_records=100_000,
+)
 """Enough to see that everything runs; too short for the numbers to mean much."""
 
 
@@ -25,6 +31,8 @@ def parse(argv: Sequence[str] | None) -> tuple[Options, list[str], bool]:
     for name, what in (
         ("records", "records in the file"),
         ("kafka-records", "messages in the topic"),
+        ("debezium-records", "messages for Debezium's sink, which is slow"),
+        ("memory-records", "messages in the longest topic of the memory case"),
         ("decode-records", "records to decode"),
         ("partitions", "partitions of the topic"),
         ("weeks", "weeks the records are spread over"),

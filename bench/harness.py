@@ -27,7 +27,7 @@ from typing import Any
 
 from bench import cases, servers
 from bench.data import Data
-from stack import kafka, postgres
+from stack import connect, kafka, postgres
 from stack.paths import BUILD, ROOT
 
 
@@ -87,6 +87,8 @@ class Options:
 
     records: int = 2_000_000
     kafka_records: int = 2_000_000
+    debezium_records: int = 300_000
+    memory_records: int = 10_000_000
     decode_records: int = 500_000
     partitions: int = 16
     weeks: int = 8
@@ -102,6 +104,7 @@ class Bench:
         self.folder = BUILD / "bench"
         self._postgres: postgres.Server | None = None
         self._kafka: kafka.Broker | None = None
+        self._connect: connect.Worker | None = None
         self._topics: set[str] = set()
 
     @property
@@ -121,6 +124,14 @@ class Bench:
         return self._kafka
 
     @property
+    def connect(self) -> connect.Worker:
+        """A worker of Kafka Connect. It ends with the case, so that others do not have it beside them."""
+        if self._connect is None:
+            say("starting Kafka Connect")
+            self._connect = servers.start_connect(self.folder / "connect", self.kafka)
+        return self._connect
+
+    @property
     def dsn(self) -> str:
         """Where the tables are."""
         return self.postgres.dsn()
@@ -134,8 +145,15 @@ class Bench:
             self._topics.add(name)
         return name
 
+    def end_case(self) -> None:
+        """End what only one case needs."""
+        if self._connect is not None:
+            self._connect.destroy()
+            self._connect = None
+
     def close(self) -> None:
         """End the servers and remove their data."""
+        self.end_case()
         for server in (self._postgres, self._kafka):
             if server is not None:
                 server.destroy()
@@ -175,12 +193,15 @@ class Bench:
         return Run(int(said["records"]), said["seconds"], client, pg, broker, strangers, extra)
 
     def _cpu(self) -> tuple[float, float, float, float]:
-        """CPU so far: of our ended children, the server, the broker, the machine."""
+        """CPU so far: of our ended children (and Connect, a client), the server, the broker, the machine."""
         times = os.times()
+        worker = self._connect.process if self._connect else None
         pg = self._postgres.process if self._postgres else None
         broker = self._kafka.nodes[0].process if self._kafka else None
         return (
-            times.children_user + times.children_system,
+            times.children_user
+            + times.children_system
+            + (servers.cpu_of_tree(worker.pid) if worker else 0.0),
             servers.cpu_of_tree(pg.pid) if pg else 0.0,
             servers.cpu_of_tree(broker.pid) if broker else 0.0,
             servers.cpu_of_machine(),
@@ -209,6 +230,7 @@ def run_case(bench: Bench, name: str, module: Any) -> tuple[Results, dict[str, f
             say(f"{name}: {side}: {run.rate / 1e6:.3f} M/s, {run.seconds:.2f} s{counts}")
             if turn:
                 results[side].append(run)
+    bench.end_case()
     return results, {figure.name: figure.value(results) for figure in module.FIGURES}
 
 

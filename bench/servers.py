@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from stack import kafka, postgres
+from stack import connect, kafka, postgres
 
 POSTGRES: Mapping[str, str] = {
     "shared_buffers": "1GB",
@@ -34,7 +34,10 @@ KAFKA: Mapping[str, str] = {
 }
 """Beside those of stack/kafka: as many threads as cores; all else is Kafka's defaults."""
 
-_S = TypeVar("_S", postgres.Server, kafka.Broker)
+CONNECT_JAVA: tuple[str, ...] = ("-XX:-UseSerialGC", "-XX:+UseG1GC")
+"""The collector that Connect's own start script chooses; its heap of 2 GB, too."""
+
+_S = TypeVar("_S", postgres.Server, kafka.Broker, connect.Worker)
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,9 +51,16 @@ def start_kafka(folder: Path) -> kafka.Broker:
     return _fresh(kafka.Broker(folder, heap="1g", keep=False, settings=KAFKA)).start()
 
 
+def start_connect(folder: Path, broker: kafka.Broker) -> connect.Worker:
+    """A fresh worker with Debezium's connectors; it ends, and its folder goes, with `destroy()`."""
+    plugins = connect.plugins()
+    worker = connect.Worker(folder, broker, plugins=plugins, heap="2g", java_options=CONNECT_JAVA, keep=False)
+    return _fresh(worker).start()
+
+
 def _fresh(server: _S) -> _S:
     """The server without what a benchmark that was killed has left in its folder."""
-    running = server.process is not None if isinstance(server, postgres.Server) else server.running()
+    running = server.running() if isinstance(server, kafka.Broker) else server.process is not None
     if running:
         raise RuntimeError(f"another benchmark runs in {server.folder}; wait for its end")
     server.destroy()

@@ -1,0 +1,177 @@
+"""Debezium's JDBC sink in a real Kafka Connect worker: the JSON messages of the topic into the partitioned
+parent, by INSERT or by INSERT ... ON CONFLICT DO UPDATE; at least once.
+
+Set up as its documentation advises: `batch.size` with as many `max.poll.records`, larger fetches, a task for
+each core, a pool of as many connections, `use.reduction.buffer` together with `reWriteBatchedInserts` for
+upserts. What else was tried is in `VARIANTS`.
+
+The sink wants a schema. Sending one with every message, as is usual, makes each five times as large; Kafka
+4.2 and newer take it from the converter's settings (`schema.content`) instead, which is what is done here:
+the messages are the very ones that the other sides read, and nothing beside them is decoded.
+
+What is timed is the work alone: from the first rows in the table to the last. Starting Java, the connector
+and its tasks, joining the group and opening connections are not, and the worker has warmed up in a run
+before.
+
+{"connect", "pid", "name", "config", "dsn", "table", "left"} -> {"seconds", "records", "cpu"}: `config` is
+what `settings()` makes, `left` a query for the number of rows that are still to come, 0 in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+
+import psycopg
+
+from bench.data import COLUMNS
+from bench.servers import cpu_of_tree
+from stack.connect import Rest
+
+BATCH = 2000
+POLL = 0.02
+QUIET = 0.5
+"""Seconds without a new row after which the end is looked for."""
+LEAST_WAL = 512
+"""Bytes: what a batch writes at least, and more than the server's own notes."""
+
+VARIANTS: Mapping[str, Mapping[str, str]] = {
+    "unnest": {"dialect.postgres.unnest.insert.enabled": "true"},
+    "large": {"batch.size": "10000", "consumer.override.max.poll.records": "10000"},
+}
+"""Settings to try instead; none was faster beyond the noise, see docs/performance.md."""
+
+_TYPES: Mapping[str, Mapping[str, object]] = {
+    "bigint": {"type": "int64"},
+    "integer": {"type": "int32"},
+    "numeric(12,2)": {
+        "type": "bytes",
+        "name": "org.apache.kafka.connect.data.Decimal",
+        "version": 1,
+        "parameters": {"scale": "2"},
+    },
+    "text": {"type": "string"},
+    "timestamptz": {"type": "string", "name": "io.debezium.time.ZonedTimestamp", "version": 1},
+}
+
+
+def schema() -> str:
+    """The schema of a message as JsonConverter wants it."""
+    fields = [{"field": name, "optional": False, **_TYPES[type]} for name, type in COLUMNS]
+    return json.dumps({"type": "struct", "name": "purchase", "optional": False, "fields": fields})
+
+
+def settings(
+    topic: str, table: str, server: Mapping[str, str], *, tasks: int, upsert: bool
+) -> dict[str, str]:
+    """The connector's settings. `server` has host, port, database, user and password (or its placeholder)."""
+    url = (
+        f"jdbc:postgresql://{server['host']}:{server['port']}/{server['database']}?reWriteBatchedInserts=true"
+    )
+    common = {
+        "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
+        "tasks.max": str(tasks),
+        "topics": topic,
+        "connection.url": url,
+        "connection.username": server["user"],
+        "connection.password": server["password"],
+        "connection.pool.min_size": str(tasks),
+        "connection.pool.max_size": str(2 * tasks),
+        "collection.name.format": table,
+        "schema.evolution": "none",
+        "batch.size": str(BATCH),
+        "consumer.override.max.poll.records": str(BATCH),
+        "consumer.override.fetch.min.bytes": "262144",
+        "consumer.override.fetch.max.wait.ms": "100",
+        "consumer.override.max.partition.fetch.bytes": "4194304",
+        "consumer.override.auto.offset.reset": "earliest",
+        "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value.converter.schemas.enable": "true",
+        "value.converter.schema.content": schema(),
+    }
+    if not upsert:
+        return {**common, "insert.mode": "insert", "primary.key.mode": "none"}
+    return {
+        **common,
+        "insert.mode": "upsert",
+        "primary.key.mode": "record_value",
+        "primary.key.fields": "purchase_id,purchased_at",
+        "use.reduction.buffer": "true",
+    }
+
+
+class Watch:
+    """Looks at the table from outside, at hardly any cost: its size tells the beginning, the server's log the
+    last row.
+    """
+
+    def __init__(self, connection: psycopg.Connection, table: str, left: str) -> None:
+        self._connection = connection
+        self._table = table
+        self._left = left
+
+    def _number(self, query: str, *values: str) -> int:
+        row = self._connection.execute(query, values).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def size(self) -> int:
+        """Bytes of all partitions."""
+        return self._number("SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(%s)", self._table)
+
+    def written(self) -> int:
+        """Bytes that the server has written to its log."""
+        return self._number("SELECT pg_current_wal_insert_lsn() - '0/0'")
+
+    def left(self) -> int:
+        """Rows still to come."""
+        return self._number(self._left)
+
+
+def wait(watch: Watch, rest: Rest, name: str, pid: int) -> tuple[float, float]:
+    """Wait until all rows are there: seconds from the first to the last, and the worker's CPU seconds. It
+    fails when a task does, and when nothing has come for a minute.
+    """
+    size, records = watch.size(), watch.left()
+    seen = time.perf_counter()
+    while watch.size() == size:
+        if time.perf_counter() - seen > 60:
+            raise RuntimeError(f"no row after a minute; {rest.status(name)}")
+        time.sleep(POLL)
+    start, before = time.perf_counter(), cpu_of_tree(pid)
+    written, last, cpu, checked = watch.written(), start, before, start
+    while True:
+        time.sleep(POLL)
+        now, new = time.perf_counter(), watch.written()
+        if new - written >= LEAST_WAL:
+            written, last, cpu = new, now, cpu_of_tree(pid)
+        elif now - max(last, checked) > QUIET:
+            checked = now
+            if watch.left() == 0:
+                return last - start, cpu - before
+            status = rest.status(name)
+            if status is not None and status.failure:
+                raise RuntimeError(f"the connector failed:\n{status.failure[:2000]}")
+            if now - last > 60:
+                raise RuntimeError(f"{watch.left()} of {records} rows are missing a minute after the last")
+
+
+def main() -> None:
+    """Load the topic once by a new connector, which is deleted afterwards."""
+    asked = json.load(sys.stdin)
+    rest, name = Rest(asked["connect"]), asked["name"]
+    with psycopg.connect(asked["dsn"], autocommit=True) as connection:
+        watch = Watch(connection, asked["table"], asked["left"])
+        records = watch.left()
+        rest.register(name, asked["config"])
+        try:
+            seconds, cpu = wait(watch, rest, name, asked["pid"])
+        finally:
+            rest.delete(name)
+    print(json.dumps({"seconds": seconds, "records": records, "cpu": cpu}))
+
+
+if __name__ == "__main__":
+    main()
