@@ -41,6 +41,8 @@ int64_t hr_file_consumed(const hr_file *file); /* bytes as stored that were read
 #define HR_FINGERPRINT_SIZE 33
 /* XXH3 (128 bit) of the bytes as stored, as 32 hex digits and NUL. Not for "-". */
 int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const atomic_bool *cancel, hr_error *error);
+/* Whether a compressed file is whole: read it to its end, where its check sum stands. HR_EIO when it is not. Plain files are not read. */
+int hr_file_check(const char *path, const atomic_bool *cancel, hr_error *error);
 
 typedef struct hr_file_range {
     int64_t begin, end; /* record starts; the last end is the file's size, INT64_MAX where that is not known */

@@ -81,6 +81,19 @@ int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const a
     return HR_OK;
 }
 
+int hr_file_check(const char *path, const atomic_bool *cancel, hr_error *error)
+{
+    hr_scan scan;
+    int rc;
+
+    HR_RETURN_NOT_OK(hr_scan_open(&scan, path, cancel, error));
+    do
+        rc = hr_file_compression(scan.file) != HR_PLAIN ? hr_scan_next(&scan, error) : HR_OK;
+    while (rc == HR_OK && scan.n > 0);
+    hr_scan_close(&scan);
+    return rc;
+}
+
 static int64_t hr_scan_count_newlines(const uint8_t *bytes, size_t n)
 {
     int64_t count = 0;

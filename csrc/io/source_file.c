@@ -222,6 +222,8 @@ static int hr_source_file_open(const json_t *config, const hr_lane *lanes, int32
     return HR_OK;
 }
 
+/* Open a lane's file. Compressed data is tried out whole first: its check sum stands at its end, after rows of damaged bytes would have
+ * been loaded, and what is half copied will be another file tomorrow. */
 static int hr_source_file_start(hr_source *source, int32_t index, hr_error *error)
 {
     hr_file_lane *lane = &source->lanes[index];
@@ -232,6 +234,8 @@ static int hr_source_file_start(hr_source *source, int32_t index, hr_error *erro
                                  .topic = lane->path,
                                  .partition = lane->partition};
 
+    if (lane->next == 0 && strcmp(lane->path, "-") != 0)
+        HR_RETURN_NOT_OK(hr_file_check(lane->path, source->cancel, error));
     return hr_framer_open(lane->path, &options, &source->framer, error);
 }
 
