@@ -191,6 +191,25 @@ int hr_streams_build(hr_streams *streams, const hr_batch *batch, const int32_t *
     return HR_OK;
 }
 
+void hr_route_gather(const int32_t *ids, int32_t leaf_count, const uint32_t *rows, int64_t n, int64_t stretch, int64_t *counts,
+                     uint32_t *out)
+{
+    for (int64_t from = 0; from < n; from += stretch) {
+        int64_t to = n - from < stretch ? n : from + stretch, at = from;
+
+        memset(counts, 0, sizeof(*counts) * ((size_t)leaf_count + 1));
+        for (int64_t i = from; i < to; i++)
+            counts[ids[rows[i]] >= 0 ? ids[rows[i]] : leaf_count]++;
+        for (int32_t leaf = 0; leaf <= leaf_count; leaf++) {
+            int64_t count = counts[leaf];
+            counts[leaf] = at;
+            at += count;
+        }
+        for (int64_t i = from; i < to; i++)
+            out[counts[ids[rows[i]] >= 0 ? ids[rows[i]] : leaf_count]++] = rows[i];
+    }
+}
+
 void hr_streams_free(hr_streams *streams)
 {
     hr_free(streams->streams);

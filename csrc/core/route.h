@@ -50,4 +50,9 @@ typedef struct hr_streams {
 int hr_streams_build(hr_streams *streams, const hr_batch *batch, const int32_t *ids, hr_error *error);
 void hr_streams_free(hr_streams *streams);
 
+/* Put rows of the same leaf side by side within every `stretch` rows, otherwise in their order. ids[row] is the leaf of a row, below
+ * leaf_count or negative (all alike). out has room for n; counts for leaf_count + 1. */
+void hr_route_gather(const int32_t *ids, int32_t leaf_count, const uint32_t *rows, int64_t n, int64_t stretch, int64_t *counts,
+                     uint32_t *out);
+
 #endif

@@ -13,6 +13,9 @@
 #define HR_DIRECT_ROWS 20000
 /* PostgreSQL keeps the rows of so many leaves apart in one COPY; with more, it sets up and drops leaves all the time. */
 #define HR_SERVER_LEAVES 32
+/* Rows that PostgreSQL collects before it writes them. Among so many we put those of a leaf side by side: routing a row to the leaf of the
+ * row before it is cheap, and what is written at once stays the same. */
+#define HR_SERVER_ROWS 1000
 
 /* Room for counts of `leaves` leaves and the parent. */
 static int hr_apply_reserve(hr_writer *writer, int32_t leaves, int32_t columns, hr_error *error)
@@ -30,10 +33,13 @@ static int hr_apply_reserve(hr_writer *writer, int32_t leaves, int32_t columns, 
         int64_t *window = hr_realloc(writer->window_counts, sizeof(*window) * n);
         if (window != NULL)
             writer->window_counts = window;
+        int64_t *gather = hr_realloc(writer->gather_counts, sizeof(*gather) * n);
+        if (gather != NULL)
+            writer->gather_counts = gather;
         hr_relation_count *relations = hr_realloc(writer->relations, sizeof(*relations) * n);
         if (relations != NULL)
             writer->relations = relations;
-        if (counts == NULL || window == NULL || relations == NULL)
+        if (counts == NULL || window == NULL || gather == NULL || relations == NULL)
             return hr_error_nomem(error);
         writer->leaf_capacity = leaves;
     }
@@ -75,9 +81,13 @@ static int hr_apply_choose_ways(hr_writer *writer, const hr_batch *batch, hr_err
 
     if (batch->length > writer->way_capacity) {
         int32_t *ways = hr_realloc(writer->ways, sizeof(*ways) * (size_t)batch->length);
-        if (ways == NULL)
+        if (ways != NULL)
+            writer->ways = ways;
+        uint32_t *gathered = hr_realloc(writer->gathered, sizeof(*gathered) * (size_t)batch->length);
+        if (gathered != NULL)
+            writer->gathered = gathered;
+        if (ways == NULL || gathered == NULL)
             return hr_error_nomem(error);
-        writer->ways = ways;
         writer->way_capacity = batch->length;
     }
     for (int64_t row = 0; row < batch->length; row++)
@@ -197,12 +207,18 @@ static int hr_apply_append(hr_writer *writer, const hr_work *work, int64_t lower
     for (int32_t i = 0; i < writer->streams.count; i++) {
         const hr_stream *stream = &writer->streams.streams[i];
         int64_t from = hr_apply_lower_bound(stream, lower), to = hr_apply_lower_bound(stream, upper);
+        const uint32_t *rows = stream->rows + from;
 
         if (from == to)
             continue;
+        if (partitioned && stream->leaf < 0) {
+            hr_route_gather(writer->leaves.ids, writer->leaf_capacity, rows, to - from, HR_SERVER_ROWS, writer->gather_counts,
+                            writer->gathered);
+            rows = writer->gathered;
+        }
         HR_RETURN_NOT_OK(hr_apply_copy(writer, work->batch,
                                        hr_leaves_table(&writer->leaves, writer->target, partitioned ? stream->leaf : HR_LEAF_MISSING),
-                                       hr_apply_columns(writer, stream->absent), stream->rows + from, to - from, error));
+                                       hr_apply_columns(writer, stream->absent), rows, to - from, error));
         for (int64_t at = from; at < to; at++)
             (*hr_apply_count_of(writer, writer->window_counts, partitioned ? writer->leaves.ids[stream->rows[at]] : HR_LEAF_MISSING))++;
     }

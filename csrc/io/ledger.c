@@ -27,7 +27,8 @@ static const char HR_SQL_TAKE[] =
     "ON CONFLICT (job, topic, partition) DO UPDATE SET generation = o.generation + 1, run_id = excluded.run_id, updated_at = now() "
     "RETURNING o.topic, o.partition, o.next_offset, o.generation";
 
-static const char HR_SQL_ADVANCE[] =
+/* Run for every batch. */
+static const hr_pg_statement HR_SQL_ADVANCE = {1, "headrace_advance",
     "WITH p AS (SELECT * FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], "
     "$10::bigint[],"
     "  $11::bigint[], $12::bigint[]) AS p(topic, partition, old, new, generation, read, loaded, rejected, skipped, bytes)),"
@@ -42,7 +43,7 @@ static const char HR_SQL_ADVANCE[] =
     " tables AS (INSERT INTO headrace.receipt_tables AS t (run_id, worker, relation, row_count)"
     "  SELECT $2::uuid, $13::int, relation, row_count FROM unnest($14::text[], $15::bigint[]) AS u(relation, row_count)"
     "  ON CONFLICT (run_id, worker, relation) DO UPDATE SET row_count = t.row_count + excluded.row_count) "
-    "SELECT count(*) FROM moved";
+    "SELECT count(*) FROM moved"};
 
 static const char HR_SQL_RESOLVE[] =
     "UPDATE headrace.offsets o SET generation = o.generation + 1, updated_at = now() FROM unnest($3::text[], $4::int[], $5::bigint[])"
@@ -261,7 +262,7 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
                                 worker_text,
                                 HR_TEXT_OF(arrays[RELATION]),
                                 HR_TEXT_OF(arrays[ROWS])};
-        rc = hr_pg_query(pg, HR_SQL_ADVANCE, 15, values, &rows, error);
+        rc = hr_pg_execute(pg, &HR_SQL_ADVANCE, 15, values, &rows, error);
     }
     if (rc == HR_OK)
         moved = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);

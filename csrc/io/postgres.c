@@ -272,6 +272,31 @@ int hr_pg_query(hr_pg *pg, const char *sql, int count, const char *const *values
     return hr_pg_drain(pg, out, error);
 }
 
+int hr_pg_prepare(hr_pg *pg, const hr_pg_statement *statement, hr_error *error)
+{
+    uint32_t bit = UINT32_C(1) << statement->number;
+
+    if (pg->prepared & bit)
+        return HR_OK;
+    if (!PQsendPrepare(pg->conn, statement->name, statement->sql, 0, NULL))
+        return hr_pg_fail(pg, NULL, error);
+    HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+    HR_RETURN_NOT_OK(hr_pg_drain(pg, NULL, error));
+    pg->prepared |= bit;
+    return HR_OK;
+}
+
+int hr_pg_execute(hr_pg *pg, const hr_pg_statement *statement, int count, const char *const *values, PGresult **out, hr_error *error)
+{
+    if (out != NULL)
+        *out = NULL;
+    HR_RETURN_NOT_OK(hr_pg_prepare(pg, statement, error));
+    if (!PQsendQueryPrepared(pg->conn, statement->name, count, values, NULL, NULL, 0))
+        return hr_pg_fail(pg, NULL, error);
+    HR_RETURN_NOT_OK(hr_pg_flush(pg, error));
+    return hr_pg_drain(pg, out, error);
+}
+
 int hr_pg_copy_begin(hr_pg *pg, const char *sql, hr_error *error)
 {
     PGresult *result = NULL;

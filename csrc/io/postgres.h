@@ -16,6 +16,7 @@ typedef struct hr_pg {
     PGconn *conn;
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
     int server_version;
+    uint32_t prepared; /* bit n: statement n of hr_pg_prepare is known to this session */
     char place[256]; /* what the last refusal was about: ends in a space and the column's name; "" when the server does not tell */
 } hr_pg;
 
@@ -28,6 +29,17 @@ void hr_pg_close(hr_pg *pg); /* NULL is fine; an open transaction is rolled back
 int hr_pg_exec(hr_pg *pg, const char *sql, PGresult **out, hr_error *error);
 /* Run one statement with text parameters (NULL = null). */
 int hr_pg_query(hr_pg *pg, const char *sql, int count, const char *const *values, PGresult **out, hr_error *error);
+
+/* A statement that is run for every batch: parsed and planned once a session. `number` is below 32 and goes with the name. */
+typedef struct hr_pg_statement {
+    unsigned number;
+    const char *name;
+    const char *sql;
+} hr_pg_statement;
+/* Make the statement known, when it is not; for EXECUTE in the text of hr_pg_exec, or hr_pg_execute. */
+int hr_pg_prepare(hr_pg *pg, const hr_pg_statement *statement, hr_error *error);
+/* hr_pg_query of a statement that is prepared when it is not. */
+int hr_pg_execute(hr_pg *pg, const hr_pg_statement *statement, int count, const char *const *values, PGresult **out, hr_error *error);
 
 /* COPY ... FROM STDIN: begin, put any number of times, end (which gives the server's row count). After a failure of any of them the
  * COPY is over and the transaction is aborted. */

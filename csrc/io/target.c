@@ -46,23 +46,27 @@ static const char HR_SQL_UNIQUE[] =
     "  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[s]"
     "  WHERE a.attname <> ALL ($2::pg_catalog.text[])) LIMIT 1";
 
-/* xmin changes with every change of a row of pg_class: a partition's name, schema, bounds and privileges are all there. */
-int hr_target_fingerprint_sql(hr_buffer *sql, const hr_target *target, hr_error *error)
+/* Run for every batch: $1 is the table's quoted name, $2 its oid. xmin changes with every change of a row of pg_class: a partition's name,
+ * schema, bounds and privileges are all there. */
+static const hr_pg_statement HR_SQL_FINGERPRINT = {
+    0, "headrace_fingerprint",
+    "SELECT CASE WHEN pg_catalog.to_regclass($1) = $2::pg_catalog.oid THEN"
+    " (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod,"
+    " a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, t.typbasetype, t.typtypmod, t.typnotnull,"
+    " (SELECT pg_catalog.string_agg(l.enumlabel, ',' ORDER BY l.enumsortorder) FROM pg_catalog.pg_enum l"
+    "  WHERE l.enumtypid IN (t.oid, t.typbasetype, t.typelem))), ';' ORDER BY a.attnum))"
+    " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+    " WHERE a.attrelid = $2 AND a.attnum > 0 AND NOT a.attisdropped) END,"
+    " (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', i.inhrelid, c.xmin,"
+    " pg_catalog.to_jsonb(i) ->> 'inhdetachpending'), ';' ORDER BY i.inhrelid))"
+    " FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $2)"};
+
+int hr_target_fingerprint_sql(hr_pg *pg, hr_buffer *sql, const hr_target *target, hr_error *error)
 {
-    HR_RETURN_NOT_OK(hr_sql(sql, error, "SELECT CASE WHEN pg_catalog.to_regclass("));
+    HR_RETURN_NOT_OK(hr_pg_prepare(pg, &HR_SQL_FINGERPRINT, error));
+    HR_RETURN_NOT_OK(hr_sql(sql, error, "EXECUTE %s(", HR_SQL_FINGERPRINT.name));
     HR_RETURN_NOT_OK(hr_pg_quote_literal(sql, target->quoted, error));
-    return hr_sql(sql, error,
-                  ") = %u::pg_catalog.oid THEN"
-                  " (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod,"
-                  " a.attnotnull, a.atthasdef, a.attidentity, a.attgenerated, t.typbasetype, t.typtypmod, t.typnotnull,"
-                  " (SELECT pg_catalog.string_agg(l.enumlabel, ',' ORDER BY l.enumsortorder) FROM pg_catalog.pg_enum l"
-                  "  WHERE l.enumtypid IN (t.oid, t.typbasetype, t.typelem))), ';' ORDER BY a.attnum))"
-                  " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-                  " WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped) END,"
-                  " (SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(',', i.inhrelid, c.xmin,"
-                  " pg_catalog.to_jsonb(i) ->> 'inhdetachpending'), ';' ORDER BY i.inhrelid))"
-                  " FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = %u)",
-                  (unsigned)target->oid, (unsigned)target->oid, (unsigned)target->oid);
+    return hr_sql(sql, error, ", %u)", (unsigned)target->oid);
 }
 
 hr_target *hr_target_retain(hr_target *target)
@@ -345,7 +349,7 @@ static int hr_target_fingerprint(hr_pg *pg, hr_target *target, hr_error *error)
 {
     hr_buffer sql = {0};
     PGresult *rows = NULL;
-    int rc = hr_target_fingerprint_sql(&sql, target, error);
+    int rc = hr_target_fingerprint_sql(pg, &sql, target, error);
 
     if (rc == HR_OK)
         rc = hr_pg_exec(pg, (const char *)sql.data, &rows, error);

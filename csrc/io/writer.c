@@ -58,6 +58,8 @@ void hr_writer_close(hr_writer *writer)
     hr_buffer_free(&writer->sql);
     hr_free(writer->columns);
     hr_free(writer->ways);
+    hr_free(writer->gathered);
+    hr_free(writer->gather_counts);
     hr_free(writer->counts);
     hr_free(writer->window_counts);
     hr_free(writer->relations);
@@ -101,7 +103,7 @@ static int hr_writer_begin(hr_writer *writer, const hr_work *work, bool *changed
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "BEGIN; LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE; ", target->quoted));
     if (writer->careful || writer->config->commit_at_end)
         HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "SET CONSTRAINTS ALL IMMEDIATE; "));
-    HR_RETURN_NOT_OK(hr_target_fingerprint_sql(&writer->sql, target, error));
+    HR_RETURN_NOT_OK(hr_target_fingerprint_sql(writer->pg, &writer->sql, target, error));
     rc = hr_pg_exec(writer->pg, (const char *)writer->sql.data, &rows, error);
     /* No fingerprint: the LOCK is on another table, which has taken the name. */
     if (rc == HR_OK && (PQgetisnull(rows, 0, 0) || strcmp(PQgetvalue(rows, 0, 0), target->fingerprint) != 0))

@@ -28,6 +28,8 @@ typedef struct hr_writer {
     int32_t *columns; /* of the COPY being sent */
     int32_t *ways;    /* by which COPY each row of the batch goes (apply.c) */
     int64_t way_capacity;
+    uint32_t *gathered;     /* rows in the order they are sent through the parent */
+    int64_t *gather_counts; /* for hr_route_gather */
     int64_t *counts;  /* rows per leaf id; [leaf_capacity] is the parent's */
     int64_t *window_counts;
     int32_t leaf_capacity;

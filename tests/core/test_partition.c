@@ -283,6 +283,25 @@ static void check_route(int line, const char *type_name, const hr_leaf *leaves, 
     hr_batch_free(batch);
 }
 
+/* Rows of a leaf side by side within each stretch, none lost, the order kept within a leaf. */
+static void test_gather(void)
+{
+    static const int32_t ids[] = {1, 0, 1, -2, 0, 2, 1, -1, 2, 0, 0};
+    static const uint32_t rows[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 10};
+    static const uint32_t whole[] = {1, 4, 10, 0, 2, 6, 5, 8, 3, 7};
+    static const uint32_t fours[] = {1, 0, 2, 3, 4, 6, 5, 7, 10, 8};
+    int64_t counts[4];
+    uint32_t out[10];
+
+    hr_route_gather(ids, 3, rows, 10, 1000, counts, out);
+    CHECK(memcmp(out, whole, sizeof(whole)) == 0);
+    hr_route_gather(ids, 3, rows, 10, 4, counts, out);
+    CHECK(memcmp(out, fours, sizeof(fours)) == 0);
+    hr_route_gather(ids, 3, rows, 10, 1, counts, out);
+    CHECK(memcmp(out, rows, sizeof(rows)) == 0);
+    hr_route_gather(ids, 3, rows, 0, 4, counts, out);
+}
+
 static void test_route(void)
 {
     const hr_leaf gaps[] = {{at(2026, 11, 9, 0, 0), at(2026, 11, 16, 0, 0), 7},
@@ -465,6 +484,7 @@ int main(void)
     test_edges();
     test_zones();
     test_route();
+    test_gather();
     test_route_many();
     test_streams();
     test_streams_faults();
