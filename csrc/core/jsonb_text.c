@@ -198,6 +198,8 @@ static int hr_json_write_number(hr_json_tree *tree, const hr_json_node *node, hr
     size_t size;
 
     hr_numeric_scan(node->text, node->length, 0, &parts);
+    if (parts.class != HR_NUMERIC_NUMBER) /* its syntax is right: an exponent beyond everything */
+        return hr_error_data(tree->error, HR_REASON_RANGE, NULL, 0, "a number is out of range for jsonb");
     size = hr_numeric_emit_size(&parts, parts.scale);
     tree->grown += size > node->length ? size - node->length : 0;
     if (tree->grown > HR_JSONB_GROWTH)

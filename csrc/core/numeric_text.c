@@ -215,7 +215,7 @@ bool hr_numeric_json_fits(const char *s, size_t n)
 
 size_t hr_numeric_emit_size(const hr_numeric_parts *parts, int64_t scale)
 {
-    int64_t kept = hr_numeric_kept(parts, scale);
+    int64_t kept = parts->count > 0 ? hr_numeric_kept(parts, scale) : 0; /* 0e99999999 has no digits, whatever its exponent says */
 
     /* sign, carry, point, and a zero before the point */
     return (size_t)((kept > 0 ? kept : 0) + (scale > 0 ? scale : -scale) + 4);
