@@ -24,10 +24,8 @@ static int jansson_verdict(const char *text, size_t n)
     switch (json_error_code(&error)) {
     case json_error_numeric_overflow:
     case json_error_null_byte_in_key:
-    case json_error_stack_overflow:
-        return -1;
-    default:
-        return 0;
+    case json_error_stack_overflow: return -1;
+    default: return 0;
     }
 }
 
@@ -90,14 +88,10 @@ static bool same_value(fixture *f, const hr_field *field, const json_t *want)
     bool same;
 
     switch (json_typeof(want)) {
-    case JSON_NULL:
-        return field->token == HR_TOKEN_NULL;
-    case JSON_TRUE:
-        return field->token == HR_TOKEN_TRUE;
-    case JSON_FALSE:
-        return field->token == HR_TOKEN_FALSE;
-    case JSON_STRING:
-        return field->token == HR_TOKEN_STRING && same_text(f, field, json_string_value(want), json_string_length(want));
+    case JSON_NULL: return field->token == HR_TOKEN_NULL;
+    case JSON_TRUE: return field->token == HR_TOKEN_TRUE;
+    case JSON_FALSE: return field->token == HR_TOKEN_FALSE;
+    case JSON_STRING: return field->token == HR_TOKEN_STRING && same_text(f, field, json_string_value(want), json_string_length(want));
     case JSON_INTEGER:
     case JSON_REAL:
     case JSON_OBJECT:

@@ -3,8 +3,6 @@
 #include "core/utf8.h"
 #include "fuzz_schema.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static hr_decoder *decoder, *bare;

@@ -2,18 +2,8 @@
 #ifndef HR_TESTS_FUZZ_SCHEMA_H
 #define HR_TESTS_FUZZ_SCHEMA_H
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "core/decode.h"
-
-#define FUZZ_REQUIRE(condition)                                                           \
-    do {                                                                                  \
-        if (!(condition)) {                                                               \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                      \
-        }                                                                                 \
-    } while (0)
+#include "fuzz.h"
 
 /* A column a kind, called by its letter from "a" on; then paths, the rest and metadata. */
 static hr_schema *fuzz_schema(void)
@@ -24,9 +14,14 @@ static hr_schema *fuzz_schema(void)
         const char *name, *source;
         hr_kind kind;
     } extra[] = {
-        {"city", "customer.address.city", HR_TEXT}, {"zip", "customer.address.zip", HR_INT4}, {"customer", NULL, HR_JSON},
-        {"deep", "x.y.z", HR_JSONB},                {"rest", "$rest", HR_JSONB},             {"raw", "$raw", HR_TEXT},
-        {"at", "$timestamp", HR_TIMESTAMPTZ},       {"position", "$offset", HR_INT8},
+        {"city", "customer.address.city", HR_TEXT},
+        {"zip", "customer.address.zip", HR_INT4},
+        {"customer", NULL, HR_JSON},
+        {"deep", "x.y.z", HR_JSONB},
+        {"rest", "$rest", HR_JSONB},
+        {"raw", "$raw", HR_TEXT},
+        {"at", "$timestamp", HR_TIMESTAMPTZ},
+        {"position", "$offset", HR_INT8},
     };
     hr_schema *schema;
 
