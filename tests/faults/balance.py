@@ -157,7 +157,7 @@ def check(
             )  # fmt: skip
     books, complaints = look(dsn, job, target, key)
     for name, left, right in (
-        ("rows twice in the target", books.rows, books.keys),
+        ("rows and different keys in the target", books.rows if unique else books.keys, books.keys),
         (
             "rows in the target and receipts",
             books.rows,

@@ -38,11 +38,14 @@ def refresh() -> None:
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    names = {name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()}
+    names = {name for name in listed.stdout.split("\0") if name and os.path.lexists(ROOT / name)}
     for name in names:
         source, copy = ROOT / name, COPY / name
-        if not copy.exists() or copy.read_bytes() != source.read_bytes():
-            copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink():
+            if not copy.is_symlink():
+                copy.symlink_to(source.readlink())
+        elif not copy.exists() or copy.read_bytes() != source.read_bytes():
             shutil.copyfile(source, copy)
             copy.chmod(source.stat().st_mode)
     for path in [*COPY.rglob("csrc/**/*.[ch]"), *COPY.rglob("tests/**/*.py")]:
