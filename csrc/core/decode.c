@@ -7,6 +7,8 @@
 #include "json_scan.h"
 #include "utf8.h"
 
+#define HR_DECODER_KEEP ((size_t)4 << 20) /* of each buffer, by hr_decoder_trim */
+
 extern const hr_format hr_format_json, hr_format_csv;
 
 const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, NULL};
@@ -150,6 +152,14 @@ void hr_decoder_free(hr_decoder *decoder)
     hr_arena_free(&decoder->scratch);
     hr_schema_release(decoder->schema);
     hr_free(decoder);
+}
+
+void hr_decoder_trim(hr_decoder *decoder)
+{
+    if (decoder->text.capacity > HR_DECODER_KEEP)
+        hr_buffer_free(&decoder->text);
+    if (decoder->rest.capacity > HR_DECODER_KEEP)
+        hr_buffer_free(&decoder->rest);
 }
 
 /* A field of text from the record's surroundings, which no format has checked. */

@@ -97,6 +97,8 @@ struct hr_decoder {
 /* Options are copied deeply. */
 int hr_decoder_new(const hr_format *format, hr_schema *schema, const hr_decode_options *options, hr_decoder **out, hr_error *error);
 void hr_decoder_free(hr_decoder *decoder); /* NULL is fine */
+/* Between batches: give back the room that a record far larger than usual has left behind. */
+void hr_decoder_trim(hr_decoder *decoder);
 
 /* Append one record as one row. HR_EDATA: the batch is as it was, and *error says reason, column, value, offset in the record.
  * HR_ENOMEM: the batch is as it was. A record with data == NULL is not passed here: tombstones are the caller's. */

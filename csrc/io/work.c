@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #define HR_REJECT_VALUE_MAX 1000 /* bytes of the offending value that are kept beside the raw record */
+#define HR_WORK_KEEP ((size_t)16 << 20) /* an empty batch keeps so much memory, and four times what the job's batches are to hold */
 
 int hr_work_new(const hr_load_config *config, int32_t lane_count, hr_work **out, hr_error *error)
 {
@@ -59,6 +60,17 @@ static int hr_work_retarget(hr_work *work, hr_target *target, hr_error *error)
     return HR_OK;
 }
 
+/* A batch that a few huge records have stretched is let go, so that the memory is there for others while the load goes on. */
+static void hr_work_trim(hr_work *work)
+{
+    if (work->batch == NULL || hr_batch_memory(work->batch) <= HR_WORK_KEEP + 4 * (size_t)work->config->batch_bytes)
+        return;
+    hr_batch_free(work->batch);
+    hr_target_release(work->target);
+    work->batch = NULL;
+    work->target = NULL;
+}
+
 int hr_work_reset(hr_work *work, hr_target *target, hr_source *source, hr_error *error)
 {
     for (int32_t i = 0; i < work->chunk_count; i++)
@@ -72,6 +84,7 @@ int hr_work_reset(hr_work *work, hr_target *target, hr_source *source, hr_error 
     memset(work->tallies, 0, sizeof(*work->tallies) * (size_t)work->lane_count);
     for (int32_t i = 0; i < work->lane_count; i++)
         work->next[i] = HR_OFFSET_UNKNOWN;
+    hr_work_trim(work);
     return target != NULL ? hr_work_retarget(work, target, error) : HR_OK;
 }
 

@@ -210,8 +210,10 @@ static void *hr_worker_fetch(void *arg)
             decoder_target = hr_target_retain(target);
             rc = hr_decoder_new(config->format, target->schema, &config->decode, &decoder, &error);
         }
-        if (rc == HR_OK)
+        if (rc == HR_OK) {
+            hr_decoder_trim(decoder);
             rc = hr_work_reset(work, target, worker->source, &error);
+        }
         hr_target_release(target);
         if (rc == HR_OK)
             rc = hr_worker_fill(worker, work, decoder, &error);

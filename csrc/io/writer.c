@@ -9,6 +9,7 @@
 #include "io/dead_letters.h"
 
 #define HR_WRITER_RETRIES 5
+#define HR_WRITER_KEEP ((size_t)8 << 20) /* of the buffer that COPY is encoded into, between batches */
 
 int hr_writer_open(const hr_load_config *config, int32_t worker, const atomic_bool *cancel, hr_target *target, hr_hold *holds,
                    int32_t lane_count, hr_writer **out, hr_error *error)
@@ -317,6 +318,9 @@ int hr_writer_write(hr_writer *writer, hr_work *work, hr_error *error)
     for (int32_t i = 0; i < writer->lane_count; i++)
         if (work->next[i] != HR_OFFSET_UNKNOWN)
             writer->holds[i].next = work->next[i];
+    if (writer->bytes.capacity > HR_WRITER_KEEP)
+        hr_buffer_free(&writer->bytes);
+    hr_decoder_trim(writer->decoder);
     return HR_OK;
 }
 
