@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print a table, write build/bench.json."""
+"""`python -m bench`: measure, print a table, write build/bench.json. `python -m bench scaling`: the plots."""
 
 from __future__ import annotations
 
@@ -68,7 +68,12 @@ def choose(found: dict[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the cases. 0 even when a goal is missed: the table says so."""
-    options, wanted, only_list = parse(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["scaling"]:
+        from bench import scaling
+
+        return scaling.main(words[1:])
+    options, wanted, only_list = parse(words)
     found = choose(harness.load_cases(), wanted)
     if only_list:
         for name, module in found.items():

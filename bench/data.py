@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,34 +120,9 @@ class Data:
         return tuple(self.binary(server).with_suffix(".sums").read_text().split("\n"))
 
     def produce(self, broker: kafka.Broker, topic: str, partitions: int) -> None:
-        """Make the topic and fill it: stretches of 1000 records to one partition after another."""
-        broker.create_topic(topic, partitions)
-        producer = Producer(
-            {
-                "bootstrap.servers": broker.bootstrap,
-                "compression.type": "lz4",
-                "linger.ms": 50,
-                "batch.size": 1000000,
-                "batch.num.messages": 20000,
-                "queue.buffering.max.messages": 500000,
-                "queue.buffering.max.kbytes": 262144,
-                "enable.idempotence": True,
-            }
-        )
+        """Make the topic and fill it."""
         with self.lines().open("rb") as lines:
-            for number, line in enumerate(lines):
-                partition = number // 1000 % partitions
-                value = line[:-1]
-                while True:
-                    try:
-                        producer.produce(topic, value, partition=partition)
-                        break
-                    except BufferError:
-                        producer.poll(0.1)
-                if number % 10000 == 0:
-                    producer.poll(0)
-        if producer.flush(120) != 0:
-            raise RuntimeError(f"the broker did not take all records of topic {topic}")
+            fill(broker, topic, partitions, (line[:-1] for line in lines))
 
     def week_starts(self) -> Iterator[datetime]:
         """The Monday of every ISO week that holds purchases."""
@@ -183,6 +158,37 @@ class Data:
             raise RuntimeError(
                 f"{table} does not hold what was to be loaded: {found} is not {self.sums(server)}"
             )
+
+
+def fill(
+    broker: kafka.Broker, topic: str, partitions: int, messages: Iterable[bytes], stretch: int = 1000
+) -> None:
+    """Make a topic and fill it: stretches of so many messages to one partition after another."""
+    broker.create_topic(topic, partitions)
+    producer = Producer(
+        {
+            "bootstrap.servers": broker.bootstrap,
+            "compression.type": "lz4",
+            "linger.ms": 50,
+            "batch.size": 1000000,
+            "batch.num.messages": 20000,
+            "queue.buffering.max.messages": 500000,
+            "queue.buffering.max.kbytes": 262144,
+            "enable.idempotence": True,
+        }
+    )
+    for number, value in enumerate(messages):
+        partition = number // stretch % partitions
+        while True:
+            try:
+                producer.produce(topic, value, partition=partition)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if number % 10000 == 0:
+            producer.poll(0)
+    if producer.flush(120) != 0:
+        raise RuntimeError(f"the broker did not take all records of topic {topic}")
 
 
 def sums(connection: psycopg.Connection, table: str) -> Sums:
