@@ -540,5 +540,6 @@ const hr_format hr_format_csv = {
     .close = hr_csv_close,
     .fields = hr_csv_fields,
     .frame = hr_csv_frame,
+    .multiline = true,
     .header = hr_csv_header,
 };

@@ -69,6 +69,7 @@ typedef struct hr_format {
      * end within len (the caller brings more bytes; at_end says there are none, and then the rest is the record). *body is its length
      * without terminator. NULL for formats that only come as messages. Never fails: broken quoting is the decoder's to report. */
     size_t (*frame)(const hr_decode_options *options, const char *buf, size_t len, bool at_end, size_t *body);
+    bool multiline; /* a record may hold line breaks */
 
     /* Learn the names from a header record; NULL for formats that have none. See hr_decoder_header. */
     int (*header)(hr_decoder *decoder, const char *line, size_t n, hr_error *error);

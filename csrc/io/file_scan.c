@@ -6,7 +6,7 @@
 
 #include "io/file.h"
 
-#define HR_SCAN_BLOCK ((size_t)1 << 20)
+#define HR_SCAN_BLOCK ((size_t)256 << 10) /* what is read is looked at while it is still in the processor's cache */
 #define HR_SCAN_HEAD_LIMIT ((size_t)16 << 20)
 #define HR_SCAN_SHORTEST ((int64_t)1 << 20) /* a range is worth a connection of its own from here on */
 

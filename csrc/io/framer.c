@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-#define HR_FRAMER_BLOCK ((size_t)1 << 20)
+#define HR_FRAMER_BLOCK ((size_t)256 << 10) /* what is read is decoded while it is still in the processor's cache */
 #define HR_FRAMER_FIRST_RECORDS 256
 #define HR_FRAMER_PATIENCE ((size_t)64 << 10) /* an unfinished record longer than this is looked at again only when it grew by half */
 #define HR_FRAMER_VALUE 1024                  /* bytes of an oversized record shown in the error */
@@ -282,7 +282,7 @@ static void hr_framer_take(hr_framer *framer, size_t length, size_t body, hr_rec
     }
     /* A line is what ends with LF, here and in hr_file_line_of. Those inside the record are in quoted fields. */
     framer->line += hr_framer_newlines(data + body, length - body);
-    if (memchr(data, '\n', body) != NULL)
+    if (framer->options.format->multiline && memchr(data, '\n', body) != NULL)
         framer->line += hr_framer_newlines(data, body);
     framer->pos += length;
     framer->offset += (int64_t)length;

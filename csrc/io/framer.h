@@ -12,7 +12,7 @@ typedef struct hr_framer_options {
     const hr_format *format;         /* with a frame function */
     const hr_decode_options *decode; /* NULL: the format's defaults. What it points to outlives the framer */
     int64_t begin, end;   /* bytes of the (decompressed) file; begin is a record's start; end INT64_MAX: to the file's end */
-    size_t block_size;    /* 0: 1 MiB */
+    size_t block_size;    /* 0: 256 KiB */
     size_t record_limit;  /* 0: HR_MAX_RECORD */
     const char *topic;    /* put on every record; outlives the records */
     int32_t partition;
