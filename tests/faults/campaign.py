@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -94,15 +95,24 @@ class Campaign:
         chance: random.Random,
     ) -> None:
         self.tally = Tally()
-        self._dsn = pg.dsn(database)
-        self._wire_dsn = wire.dsn(pg, database)
         self._password = pg.password
+        self._dsn = pg.dsn(database)
+        with psycopg.connect(
+            self._dsn, autocommit=True
+        ) as connection:  # checking passwords is half of a short life
+            connection.execute("SET scram_iterations = 1")
+            connection.execute(
+                f"DROP ROLE IF EXISTS quick; CREATE ROLE quick SUPERUSER LOGIN PASSWORD '{self._password}'"
+            )
+        self._quick_dsn = wire.dsn(pg, database, user="quick", port=str(pg.port))
+        self._wire_dsn = wire.dsn(pg, database, user="quick")
         self._workers = workers
         self._wire = wire
         self._kafka = kafka
         self._file = str(file)
         self._chance = chance
         self._worker: Worker | None = None
+        self._starting = threading.Lock()
         wire.kill = self._kill
 
     def run(self, kills: int, say: Any = None) -> Tally:
@@ -117,8 +127,9 @@ class Campaign:
         return self.tally
 
     def _kill(self) -> None:
-        assert self._worker is not None
-        self._worker.kill()
+        with self._starting:  # its first message may be quicker than the answer to start()
+            assert self._worker is not None
+            self._worker.kill()
 
     def _job(self, connection: psycopg.Connection, kills: int, say: Any) -> None:
         """One load from its beginning to its end, with as many workers as it takes."""
@@ -168,9 +179,10 @@ class Campaign:
                 faults.append(cut)
             faults.append(self._fault("kill"))
             self._wire.arm(*faults)
-        worker = self._worker = self._workers.start(
-            dsn=self._wire_dsn if on_the_wire else self._dsn, **settings
-        )
+        with self._starting:
+            worker = self._worker = self._workers.start(
+                dsn=self._wire_dsn if on_the_wire else self._quick_dsn, **settings
+            )
         if not on_the_wire and not spare:
             worker.ended(chance.uniform(0, 0.25))
             worker.kill()

@@ -42,7 +42,8 @@ class Step:
     """A place in the work, as it is seen on the wire.
 
     side: who sends the message; kind: its letter or letters; text: what stands in a statement;
-    after: a step that came earlier in the same transaction; to: the step that this is the server's answer to.
+    after: a step that came earlier in the same transaction; to: the step that this is the server's answer to, or that
+    began the COPY which this belongs to.
     """
 
     name: str
@@ -68,13 +69,12 @@ STEPS: tuple[Step, ...] = (
     Step("partition lock", "client", "QP", "SAVEPOINT headrace_partition; SELECT pg_catalog.pg_advisory"),
     Step("partition", "client", "QP", "ATTACH PARTITION"),
     Step("partition made", "server", "Z", to="partition"),
-    Step("partition commit", "client", "Q", "^COMMIT", after="partition"),
     Step("stage", "client", "QP", "CREATE TEMP TABLE headrace_stage"),
     Step("begin", "client", "QP", "^BEGIN; LOCK TABLE"),
     Step("begun", "server", "D", to="begin"),
     Step("letters", "client", "QP", "COPY headrace.dead_letters"),
-    Step("letters data", "client", "d", after="letters"),
-    Step("letters done", "client", "c", after="letters"),
+    Step("letters data", "client", "d", to="letters"),
+    Step("letters done", "client", "c", to="letters"),
     Step("copy", "client", "QP", "^COPY "),
     Step("copy begun", "server", "G", to="copy"),
     Step("copy data", "client", "d"),
@@ -89,6 +89,7 @@ STEPS: tuple[Step, ...] = (
     Step("commit", "client", "Q", "^COMMIT", after="advance"),
     Step("committed", "server", "C", "^COMMIT", to="commit"),
     Step("answered", "server", "Z", to="commit"),
+    Step("partition commit", "client", "Q", "^COMMIT", after="partition"),
     Step(
         "resolve", "client", "QP", "SET generation = o.generation \\+ 1, updated_at = now\\(\\) FROM unnest"
     ),
@@ -174,6 +175,7 @@ class _Pair:
         self.started = False
         self.backend = 0
         self.last = ""  # the client's last step
+        self.copying = ""  # the step that began the COPY
         self.trail: set[str] = set()  # the client's steps since the transaction began
         self.asked: dict[int, str] = {}  # Kafka: requests without an answer yet
 
@@ -225,7 +227,9 @@ class Wire:
     # -- for tests
 
     def dsn(self, server: postgres.Server, database: str, **parts: str) -> str:
-        """A connection string of that database through this wire, with the password in it."""
+        """A connection string of that database through this wire, with the password in it; `parts` are added or
+        put in place of its own.
+        """
         whole = {"host": ports.LOOPBACK, "port": str(self.port), "user": postgres.USER, "dbname": database}
         return psycopg.conninfo.make_conninfo("", **{**whole, "password": server.password, **parts})
 
@@ -510,6 +514,8 @@ class Wire:
             if step or kind in "QP":
                 pair.last = step
                 pair.trail.add(step)
+            if kind == "Q":
+                pair.copying = step
         elif kind == "K":
             pair.backend = struct.unpack_from("!I", body)[0]
         elif kind == "Z" and body == b"I":
@@ -525,7 +531,7 @@ class Wire:
                 continue
             if step.after and step.after not in pair.trail:
                 continue
-            if step.to and step.to != pair.last:
+            if step.to and step.to != (pair.copying if side == "client" else pair.last):
                 continue
             if not step.text or pattern.search(text):
                 return step.name
