@@ -8,10 +8,10 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo down status test test-quick guards fuzz bench lint lock clean
+.PHONY: help setup build demo down status test test-quick test-pythons guards fuzz bench lint lock clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMPS)/packages $(STAMPS)/venv $(STAMPS)/kafka ## install what is missing (Debian packages, .venv, Kafka's jars), 1 to 10 minutes the first time
 
@@ -37,6 +37,9 @@ test-quick: build ## run the tests that need no server, under a minute
 guards: build $(STAMPS)/packages-tests ## take one guard after the other out of a copy; its tests must fail, some minutes
 	@$(PYTHON) -m tests.faults.guards
 
+test-pythons: build $(STAMPS)/packages-pythons ## run the tests with every other Python that Debian has, 5 minutes each (VERSIONS="3.13 3.13t": these)
+	@$(PYTHON) -m tests.pythons $(VERSIONS)
+
 bench: build $(STAMPS)/connect ## measure against the peers, half an hour
 	@$(PYTHON) -m bench
 
@@ -61,6 +64,10 @@ $(STAMPS)/packages: stack/setup.sh
 
 $(STAMPS)/packages-tests: stack/setup.sh
 	@[ $(PACKAGES) = no ] || stack/setup.sh packages tests
+	@mkdir -p $(@D) && touch $@
+
+$(STAMPS)/packages-pythons: stack/setup.sh
+	@[ $(PACKAGES) = no ] || stack/setup.sh packages pythons
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/venv: stack/setup.sh requirements/bootstrap.txt requirements/dev.txt | $(STAMPS)/packages

@@ -116,9 +116,9 @@ class BuildExtension(build_ext):
         """Keep the objects in one place."""
         super().finalize_options()
         # One place for the objects, whoever calls us: pip hands over a new temporary folder each time.
-        self.build_temp = str(
-            ROOT / "build" / f"extension-{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
-        )
+        # The flags tell free-threaded Python ("t") from the other of the same version.
+        python = f"{sys.implementation.cache_tag}{sys.abiflags}"
+        self.build_temp = str(ROOT / "build" / f"extension-{sysconfig.get_platform()}-{python}")
 
     def build_extension(self, ext: Extension) -> None:
         """Compile what changed, then link."""

@@ -12,6 +12,8 @@ done
 for name in airflow build; do
     .venv/bin/uv pip compile "${options[@]}" -c requirements/dev.txt "requirements/$name.in" -o "requirements/$name.txt"
 done
+# other versions of Python
+.venv/bin/uv pip compile "${options[@]}" --universal requirements/pythons.in -o requirements/pythons.txt
 if grep -nE '://' requirements/*.txt; then
     echo "lock: an address got into a locked file (lines above); remove its cause and lock again" >&2
     exit 1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh packages [tests] | venv: bring a Debian 12 machine to where Headrace builds and runs.
-#   packages        Debian packages that building and `make demo` need; with `tests`, also those that only tests need
+# setup.sh packages [tests|pythons] | venv: bring a Debian 12 machine to where Headrace builds and runs.
+#   packages        Debian packages that building and `make demo` need; with `tests`, also those that only tests need,
+#                   with `pythons` those of `make test-pythons`
 #   venv            .venv with every Python package of requirements/dev.txt, each checked against its hash
 # What is there already is left alone; if no package is missing, neither sudo nor apt-get is called.
 set -euo pipefail
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.."
 base=(gcc libc6-dev python3-dev python3-venv pkg-config libpq-dev librdkafka-dev libjansson-dev zlib1g-dev libzstd-dev
       libxxhash-dev tzdata ca-certificates default-jre-headless maven)
 tests=(chromium clang libclang-rt-14-dev zstd)
+pythons=(make patchelf libssl-dev libffi-dev)
 
 die() { echo "setup: $*" >&2; exit 1; }
 
@@ -25,6 +27,7 @@ installed() {
 packages() {
     local wanted=("${base[@]}") missing=() name root=()
     [ "${1:-}" = tests ] && wanted+=("${tests[@]}")
+    [ "${1:-}" = pythons ] && wanted+=("${pythons[@]}")
     command -v dpkg-query >/dev/null ||
         die "this machine is not Debian. Install yourself what Debian calls: ${wanted[*]}; then: make setup PACKAGES=no"
     for name in "${wanted[@]}"; do installed "$name" || missing+=("$name"); done
@@ -76,5 +79,5 @@ venv() {
 case ${1:-} in
     packages) packages "${2:-}" ;;
     venv) venv ;;
-    *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
 esac

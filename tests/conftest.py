@@ -13,10 +13,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import kafka, postgres
+from stack import postgres
+
+if TYPE_CHECKING:
+    from stack import kafka
 
 _numbers = itertools.count(1)
 
@@ -31,6 +35,10 @@ def pg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
     """A Kafka broker. A test that stops or kills one starts its own instead."""
+    from stack import (
+        kafka,
+    )  # here, as its client is not yet made for every Python that the other tests run with
+
     with kafka.Broker(tmp_path_factory.mktemp("kafka"), keep=False, java_options=[kafka.QUICK]) as server:
         yield server
 

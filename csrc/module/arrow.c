@@ -2,11 +2,11 @@
  *
  * A capsule owns its struct: its destructor releases what no consumer has taken over (then `release` is NULL) and frees the struct.
  */
+#include "module/module.h"
+
 #include "core/arrow.h"
 
 #include <errno.h>
-
-#include "module/module.h"
 
 #define HR_PY_ARROW_SCHEMA "arrow_schema"
 #define HR_PY_ARROW_ARRAY "arrow_array"

@@ -2,11 +2,11 @@
  *
  * Signals are blocked in the new thread, and so in all that it starts: they reach Python's threads only.
  */
+#include "module/module.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
-
-#include "module/module.h"
 
 #define HR_PY_SLICE_MS 50
 #define HR_PY_PROGRESS_SLICES 4 /* five times a second */
@@ -133,7 +133,7 @@ int hr_py_work_poll(PyObject *callback, const char *text)
 /* Look after a running thread until it has ended, or a signal handler has raised and the thread may be left alone. */
 static bool hr_py_thread_attend(hr_py_thread *thread, bool *interrupted)
 {
-    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+    PyObject *raised = NULL;
     hr_py_work *work = thread->work;
     bool ended = false, told = work->progress != NULL && work->callback != NULL && work->callback != Py_None;
 
@@ -155,12 +155,12 @@ static bool hr_py_thread_attend(hr_py_thread *thread, bool *interrupted)
         *interrupted = true;
         if (work->abandon != NULL && !ended)
             return false;
-        PyErr_Fetch(&type, &value, &traceback);
+        raised = hr_py_exception_take();
         if (work->cancel != NULL)
             atomic_store(work->cancel, true);
     }
     if (*interrupted)
-        PyErr_Restore(type, value, traceback);
+        hr_py_exception_put(raised);
     return true;
 }
 

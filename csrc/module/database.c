@@ -2,13 +2,14 @@
  *
  * Values go in as text parameters and come back as text: str, or None for null. Not for bulk: that is what loads are for.
  */
-#include "io/postgres.h"
-
 #include "module/module.h"
+
+#include "io/postgres.h"
 
 typedef struct hr_py_connection {
     PyObject_HEAD
-    hr_pg *pg;          /* NULL once closed */
+    hr_pg *pg;          /* NULL once closed; only the thread that set busy may look */
+    atomic_int version; /* of the server, 0 once closed: any thread may ask */
     atomic_bool busy;   /* one thread at a time; a second one is told so */
     atomic_bool cancel; /* pg looks at it all its life */
 } hr_py_connection;
@@ -40,8 +41,13 @@ static int hr_py_run_statement(hr_py_work *work, hr_error *error)
     return hr_pg_query(statement->pg, statement->sql, statement->count, statement->values, &statement->result, error);
 }
 
-static void hr_py_run_close(hr_pg *pg)
+/* Close what the connection holds. The caller has set busy. */
+static void hr_py_forget(hr_py_connection *self)
 {
+    hr_pg *pg = self->pg;
+
+    self->pg = NULL;
+    atomic_store(&self->version, 0);
     Py_BEGIN_ALLOW_THREADS
     hr_pg_close(pg);
     Py_END_ALLOW_THREADS
@@ -64,12 +70,15 @@ static PyObject *hr_py_connection_new(PyTypeObject *type, PyObject *args, PyObje
     if (self == NULL)
         return NULL;
     self->pg = NULL;
+    atomic_init(&self->version, 0);
     atomic_init(&self->busy, false);
     atomic_init(&self->cancel, false);
     work.cancel = &self->cancel;
     statement.cancel = &self->cancel;
     rc = hr_py_work_do(&work, &interrupted, &error);
     self->pg = statement.pg;
+    if (self->pg != NULL)
+        atomic_store(&self->version, self->pg->server_version);
     if (rc == HR_OK && !interrupted)
         return (PyObject *)self;
     if (!interrupted)
@@ -138,12 +147,10 @@ static PyObject *hr_py_connection_run(hr_py_connection *self, hr_py_statement *s
     statement->pg = self->pg;
     rc = hr_py_work_do(&work, &interrupted, &error);
     if (interrupted || (rc != HR_OK && hr_pg_lost(self->pg))) {
-        PyObject *type, *value, *traceback;
+        PyObject *raised = hr_py_exception_take();
 
-        PyErr_Fetch(&type, &value, &traceback);
-        hr_py_run_close(self->pg);
-        PyErr_Restore(type, value, traceback);
-        self->pg = NULL;
+        hr_py_forget(self);
+        hr_py_exception_put(raised);
     }
     atomic_store(&self->busy, false);
     if (!interrupted)
@@ -229,16 +236,13 @@ static PyObject *hr_py_connection_close(PyObject *object, PyObject *ignored)
 {
     hr_py_connection *self = (hr_py_connection *)object;
     hr_error error;
-    hr_pg *pg;
 
     (void)ignored;
     if (atomic_exchange(&self->busy, true)) {
         hr_error_set(&error, HR_EUSAGE, "this connection is in use by another thread: it cannot be closed now");
         return hr_py_raise(hr_py_state_of_type(Py_TYPE(self)), &error, NULL);
     }
-    pg = self->pg;
-    self->pg = NULL;
-    hr_py_run_close(pg);
+    hr_py_forget(self);
     atomic_store(&self->busy, false);
     Py_RETURN_NONE;
 }
@@ -257,10 +261,10 @@ static PyObject *hr_py_connection_exit(PyObject *self, PyObject *args)
 
 static PyObject *hr_py_connection_version(PyObject *object, void *closure)
 {
-    const hr_py_connection *self = (hr_py_connection *)object;
+    hr_py_connection *self = (hr_py_connection *)object;
 
     (void)closure;
-    return PyLong_FromLong(self->pg != NULL ? self->pg->server_version : 0);
+    return PyLong_FromLong(atomic_load(&self->version));
 }
 
 #define HR_PY_KEYWORDS(function) (PyCFunction)(void (*)(void))(function)

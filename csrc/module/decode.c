@@ -3,8 +3,9 @@
  * The input is one stretch of bytes, cut into lines here, or many records (an iterable). Decoding runs without the GIL in pieces of a
  * few megabytes; between them signals are answered. Rejects are collected in C and become dicts at the end.
  */
-#include "core/decode.h"
 #include "module/module.h"
+
+#include "core/decode.h"
 
 #define HR_PY_PIECE_RECORDS 65536
 #define HR_PY_PIECE_BYTES ((size_t)4 << 20)

@@ -104,3 +104,37 @@ PyObject *hr_py_raise_receipt(const hr_py_state *state, const hr_error *error, c
 {
     return hr_py_raise_full(state, error, NULL, receipt_json);
 }
+
+#if PY_VERSION_HEX >= 0x030C0000
+PyObject *hr_py_exception_take(void)
+{
+    return PyErr_GetRaisedException();
+}
+
+void hr_py_exception_put(PyObject *exception)
+{
+    PyErr_SetRaisedException(exception);
+}
+#else
+PyObject *hr_py_exception_take(void)
+{
+    PyObject *type, *value, *traceback;
+
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL)
+        return NULL;
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+void hr_py_exception_put(PyObject *exception)
+{
+    if (exception == NULL)
+        return;
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(exception)), exception, PyException_GetTraceback(exception));
+}
+#endif

@@ -1,10 +1,10 @@
 /* csrc/module/generate.c: generate(config, progress): made-up data into a topic, a file or the standard output. */
+#include "module/module.h"
+
 #include "io/generate.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-#include "module/module.h"
 
 typedef struct hr_py_generation {
     const char *config;

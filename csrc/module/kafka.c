@@ -2,9 +2,9 @@
  *
  * A question waits for the brokers in a thread of its own; Ctrl-C leaves it alone there, and it frees itself when it has ended.
  */
-#include "io/kafka_admin.h"
-
 #include "module/module.h"
+
+#include "io/kafka_admin.h"
 
 typedef struct hr_py_question {
     hr_py_work work;

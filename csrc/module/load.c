@@ -1,9 +1,9 @@
 /* csrc/module/load.c: run_load and plan_load. The threads are the load's; this one waits, answers signals and shows progress. */
+#include "module/module.h"
+
 #include "io/load.h"
 
 #include <signal.h>
-
-#include "module/module.h"
 
 #define HR_PY_SLICE_MS 50
 #define HR_PY_PROGRESS_SLICES 4 /* five times a second */
@@ -25,7 +25,7 @@ static int hr_py_load_start(const char *config, hr_load_verb verb, hr_load **loa
  * left set: returns false then. */
 static bool hr_py_load_attend(hr_load *load, PyObject *progress)
 {
-    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+    PyObject *raised = NULL;
     bool interrupted = false, ended = false;
 
     for (int slice = 1; !ended; slice++) {
@@ -44,13 +44,13 @@ static bool hr_py_load_attend(hr_load *load, PyObject *progress)
         }
         if (!interrupted && ((show && text == NULL) || hr_py_work_poll(progress, text) < 0)) {
             interrupted = true;
-            PyErr_Fetch(&type, &value, &traceback);
+            raised = hr_py_exception_take();
             hr_load_cancel(load);
         }
         free(text);
     }
     if (interrupted)
-        PyErr_Restore(type, value, traceback);
+        hr_py_exception_put(raised);
     return !interrupted;
 }
 

@@ -7,6 +7,7 @@
 #ifndef HR_MODULE_MODULE_H
 #define HR_MODULE_MODULE_H
 
+/* Python.h comes before every header of the system, as it sets what they show: so this one comes first in every file. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdatomic.h>
@@ -50,6 +51,10 @@ PyObject *hr_py_raise(const hr_py_state *state, const hr_error *error, const hr_
 /* The same, with the receipt (or plan) of the failed run as JSON in the exception's `receipt`; may be NULL. */
 PyObject *hr_py_raise_receipt(const hr_py_state *state, const hr_error *error, const char *receipt_json);
 int hr_py_errors_load(hr_py_state *state);
+/* Put the current exception aside while other calls are made, and set it again. What is taken is a new reference, NULL for none; it is
+ * handed over when it is put back. */
+PyObject *hr_py_exception_take(void);
+void hr_py_exception_put(PyObject *exception);
 
 /* text.c */
 /* The UTF-8 of a str, without a NUL inside; ValueError or TypeError with `what` in the message. Borrowed from the str. */

@@ -82,6 +82,26 @@ static int hr_py_unit(const hr_py_state *state, const char *name, hr_time_unit *
     return -1;
 }
 
+/* One entry of {"path": ..., "unit": ...}. */
+static int hr_py_schema_map_setting(const hr_py_state *state, hr_schema *schema, int32_t column, PyObject *key, PyObject *value)
+{
+    const char *setting = hr_py_utf8(key, "a key of map");
+    const char *text = setting != NULL ? hr_py_utf8(value, "a value of map") : NULL;
+    hr_error error;
+
+    if (text == NULL)
+        return -1;
+    if (strcmp(setting, "unit") == 0)
+        return hr_py_unit(state, text, &schema->columns[column].type.unit);
+    if (strcmp(setting, "path") != 0)
+        hr_error_set(&error, HR_EUSAGE, "map of column \"%s\": \"%s\" is not a setting; there are path and unit",
+                     schema->columns[column].name, setting);
+    else if (hr_schema_map(schema, column, text, &error) == HR_OK)
+        return 0;
+    hr_py_raise(state, &error, NULL);
+    return -1;
+}
+
 /* Where one column comes from: "path", None, or {"path": ..., "unit": ...}. */
 static int hr_py_schema_map_one(const hr_py_state *state, hr_schema *schema, const char *name, PyObject *source)
 {
@@ -100,30 +120,15 @@ static int hr_py_schema_map_one(const hr_py_state *state, hr_schema *schema, con
         return 0;
     }
     if (PyDict_Check(source)) {
-        PyObject *key, *value;
+        /* A copy of our own: another thread may be changing the caller's. */
+        PyObject *settings = PyDict_Copy(source), *key, *value;
         Py_ssize_t at = 0;
+        int rc = settings != NULL ? 0 : -1;
 
-        while (PyDict_Next(source, &at, &key, &value)) {
-            const char *key_text = hr_py_utf8(key, "a key of map");
-            const char *text = key_text != NULL ? hr_py_utf8(value, "a value of map") : NULL;
-
-            if (text == NULL)
-                return -1;
-            if (strcmp(key_text, "path") == 0) {
-                if (hr_schema_map(schema, column, text, &error) != HR_OK) {
-                    hr_py_raise(state, &error, NULL);
-                    return -1;
-                }
-            } else if (strcmp(key_text, "unit") == 0) {
-                if (hr_py_unit(state, text, &schema->columns[column].type.unit) < 0)
-                    return -1;
-            } else {
-                hr_error_set(&error, HR_EUSAGE, "map of column \"%s\": \"%s\" is not a setting; there are path and unit", name, key_text);
-                hr_py_raise(state, &error, NULL);
-                return -1;
-            }
-        }
-        return 0;
+        while (rc == 0 && PyDict_Next(settings, &at, &key, &value))
+            rc = hr_py_schema_map_setting(state, schema, column, key, value);
+        Py_XDECREF(settings);
+        return rc;
     }
     path = hr_py_utf8(source, "a value of map");
     if (path == NULL)

@@ -1,11 +1,11 @@
 /* csrc/module/versions.c: what the module was built from and runs with. */
+#include "module/module.h"
+
 #include <jansson.h>
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
 #include <zlib.h>
 #include <zstd.h>
-
-#include "module/module.h"
 
 static PyObject *hr_py_versions(PyObject *module, PyObject *ignored)
 {

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import uuid
 
-import polars as pl
 import pyarrow as pa
 import pytest
 from headrace import Batch, DataError, Schema, decode_json
@@ -92,17 +91,6 @@ def test_fields_carry_the_sql_type(batch: Batch) -> None:
     assert schema.field("d").metadata[b"headrace.type"] == b"numeric(12,2)"
     assert schema == pa.schema(batch.schema)
     assert Schema.from_arrow(schema).types == batch.schema.types
-
-
-def test_polars_reads_the_batch(batch: Batch) -> None:
-    plain = [(name, kind) for name, kind in COLUMNS if name not in ("iv", "j")]
-    found, _ = decode_json(RECORD + "{}\n", Schema(plain))
-    frame = pl.DataFrame(found)
-    assert frame.shape == (2, len(plain))
-    assert frame["i8"].to_list() == [9007199254740993, None]
-    assert frame["t"].to_list() == ["é", None]
-    assert frame["at"].to_list() == [["p", "q"], None]
-    assert frame["d"].to_list() == [decimal.Decimal("-12.34"), None]
 
 
 def test_no_byte_is_copied(batch: Batch) -> None:
@@ -208,14 +196,6 @@ def test_types_of_others(array: pa.Array, kind: str, value: str | None) -> None:
     batch = Batch.from_arrow(pa.record_batch([array], ["c"]))
     assert batch.schema.types == [kind]
     assert text(batch) == [[value]]
-
-
-def test_polars_frames_come_in() -> None:
-    frame = pl.DataFrame(
-        {"i": [1, None], "s": ["x", "y" * 50], "at": [dt.datetime(2026, 1, 1), None], "c": ["a", "b"]}
-    )
-    batch = Batch.from_arrow(frame.with_columns(pl.col("c").cast(pl.Categorical)))
-    assert text(batch) == [["1", "x", "2026-01-01 00:00:00", "a"], [None, "y" * 50, None, "b"]]
 
 
 def test_infinity_is_refused_with_its_place() -> None:
