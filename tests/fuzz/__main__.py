@@ -79,6 +79,7 @@ def run(target: str, seconds: int, seed: int, corpus: Path, environment: dict[st
         "-rss_limit_mb=2560",
         "-print_final_stats=1",
         "-use_value_profile=1",
+        "-detect_leaks=0",  # not after every input: once, at the end
         f"-artifact_prefix={FAILED}/{target}-",
         str(corpus),
         str(HERE / "seeds" / target),
@@ -124,6 +125,7 @@ def server(targets: list[str]) -> Iterator[dict[str, str]]:
     environment = dict(os.environ)
     environment.setdefault("ASAN_OPTIONS", "allocator_may_return_null=1:detect_leaks=1")
     environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+    environment["HEADRACE_FUZZ_FAILED"] = str(FAILED)
     if SERVER not in targets or "HEADRACE_FUZZ_DSN" in environment:
         yield environment
         return

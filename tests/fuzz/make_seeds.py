@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 from pathlib import Path
 
@@ -92,6 +93,21 @@ def copies() -> None:
     write("copy", "trailing", b"\x00\x00" + stream + b"\xff\xffx")
 
 
+def server() -> None:
+    """Columns in the order of fuzz_type_names without the types that only the server knows, then two domains and a word."""
+    known = [number for number in range(len(VALUES)) if number not in (35, 57)]
+    for column, number in enumerate(known):
+        write("server", f"{number:02}-text", bytes([column, 0]) + VALUES[number].encode())
+        if number in (2, 4, 6, 10, 11, 12, 14, 32, 33, 38, 41, 45, 51):
+            write("server", f"{number:02}-json", bytes([column, 1]) + VALUES[number].encode())
+    for step in range(4):
+        members = (f'"c{number}":{json.dumps(VALUES[number])}' for number in known[step::4])
+        write("server", f"members-{step}", b"\0\2" + ",".join(members).encode())
+    write("server", "domain", bytes([len(known), 0]) + b"12345678.995")
+    write("server", "domain-day", bytes([len(known) + 1, 0]) + b"2026-10-25 02:30:00.5+01")
+    write("server", "domain-word", bytes([len(known) + 2, 1]) + b'"abcdefgh  "')
+
+
 def zone(
     version: bytes, changes: list[tuple[int, int]], first: int, footer: bytes, width: str = "q"
 ) -> bytes:
@@ -145,6 +161,7 @@ def files() -> None:
 def main() -> None:
     types()
     copies()
+    server()
     zones()
     files()
     row = '{"id":1,"name":{"n":2},"customer":{"id":"x","address":{"city":"\\u0141ódź"}},"oddA":true,"other":[1,{}]}'
