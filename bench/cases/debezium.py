@@ -6,35 +6,38 @@ Both read the same records from the same broker into the same tables:
     upsert  an empty table with a primary key
     again   the same with all rows there already, each with another quantity: nothing but updates
 
-Rates are compared: the sink gets fewer records, because it is slow, and its time is that of the rows alone
-(bench/peers/debezium_jdbc.py), while Headrace's has planning, connecting and the end in it.
+The sink's messages are those of Headrace, and its schema is in its settings; `embedded` sides read a topic of
+the same records with the schema in each, as most people send them. Rates are compared: the sink gets fewer
+records, because it is slow, and its time is that of the rows alone (bench/peers/debezium_jdbc.py), while
+Headrace's has planning, connecting and the end in it.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from functools import partial
 
-from bench.data import TABLE, Data
+from bench.data import TABLE, Data, fill
 from bench.harness import Bench, Figure, Results, Run, Side, median_rate, ratio
 from bench.peers import debezium_jdbc
 
 MODES = ("insert", "upsert", "again")
 
 
-def _ratio(results: Results, mode: str) -> float:
-    return median_rate(results[f"headrace_{mode}"]) / median_rate(results[f"debezium_{mode}"])
+def _ratio(results: Results, mode: str, form: str = "") -> float:
+    return median_rate(results[f"headrace_{mode}"]) / median_rate(results[f"debezium_{mode}{form}"])
 
 
-def _lower(results: Results) -> float:
-    return min(_ratio(results, "insert"), _ratio(results, "upsert"))
+def _lower(form: str) -> Callable[[Results], float]:
+    return lambda results: min(_ratio(results, mode, form) for mode in ("insert", "upsert"))
 
 
 FIGURES = (
     Figure(
         "kafka_vs_debezium_jdbc",
         "JSON in Kafka -> weekly partitions against Debezium's sink: the lower of insert and upsert",
-        _lower,
+        _lower(""),
         20,
     ),
     ratio(
@@ -57,6 +60,12 @@ FIGURES = (
         "debezium_again",
         5,
         "the same with all keys there: the server's own work on both sides",
+    ),
+    Figure(
+        "kafka_vs_debezium_jdbc_embedded",
+        "the sink with the schema in every message, as before Kafka 4.2: the lower of insert and upsert",
+        _lower("_embedded"),
+        20,
     ),
 )
 
@@ -95,7 +104,7 @@ def headrace(bench: Bench, data: Data, topic: str, mode: str) -> Run:
     return run
 
 
-def debezium(bench: Bench, data: Data, topic: str, mode: str) -> Run:
+def debezium(bench: Bench, data: Data, topic: str, mode: str, *, with_schema: bool = False) -> Run:
     """Load the topic once, by a connector of its own in the worker that all runs share."""
     prepare(bench, data, mode)
     worker = bench.connect
@@ -118,7 +127,12 @@ def debezium(bench: Bench, data: Data, topic: str, mode: str) -> Run:
         "pid": process.pid,
         "name": f"bench-{uuid.uuid4()}",
         "config": debezium_jdbc.settings(
-            topic, TABLE, server, tasks=bench.options.workers, upsert=mode != "insert"
+            topic,
+            TABLE,
+            server,
+            tasks=bench.options.workers,
+            upsert=mode != "insert",
+            with_schema=with_schema,
         ),
         "dsn": bench.dsn,
         "table": TABLE,
@@ -130,7 +144,7 @@ def debezium(bench: Bench, data: Data, topic: str, mode: str) -> Run:
 
 
 def sides(bench: Bench) -> dict[str, Side]:
-    """headrace_MODE and debezium_MODE for each mode."""
+    """headrace_MODE and debezium_MODE for each mode, and debezium_MODE_embedded."""
     options = bench.options
     ours, theirs = (
         Data(records, options.weeks) for records in (options.kafka_records, options.debezium_records)
@@ -142,4 +156,12 @@ def sides(bench: Bench) -> dict[str, Side]:
     for mode in MODES:
         sides[f"headrace_{mode}"] = partial(headrace, bench, ours, our_topic, mode)
         sides[f"debezium_{mode}"] = partial(debezium, bench, theirs, their_topic, mode)
+    embedded = f"{their_topic}-embedded"
+    with theirs.lines().open("rb") as lines:
+        messages = debezium_jdbc.embedded(line[:-1] for line in lines)
+        fill(bench.kafka, embedded, options.partitions, messages)
+    for mode in ("insert", "upsert"):
+        sides[f"debezium_{mode}_embedded"] = partial(
+            debezium, bench, theirs, embedded, mode, with_schema=True
+        )
     return sides
