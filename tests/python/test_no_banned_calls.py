@@ -181,7 +181,7 @@ def test_the_core_has_no_global_state() -> None:
     built = (
         ROOT / "build" / f"extension-{sysconfig.get_platform()}-{sys.implementation.cache_tag}" / "csrc/core"
     )
-    objects = sorted(built.glob("*.o"))
+    objects = sorted(built.rglob("*.o"))
     assert objects, "build the extension first: make build"
     for path in objects:
         listing = subprocess.run(["size", "-A", path], capture_output=True, text=True, check=True).stdout

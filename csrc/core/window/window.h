@@ -15,13 +15,13 @@
 typedef enum hr_window_kind { HR_WINDOW_TUMBLING = 0, HR_WINDOW_SLIDING, HR_WINDOW_SESSION } hr_window_kind;
 
 typedef enum hr_window_unit {
-    HR_UNIT_FIXED = 0, /* size, every and gap are microseconds */
-    HR_UNIT_MINUTE,    /* of the local clock; size 1 */
-    HR_UNIT_HOUR,      /* of the local clock; size 1 */
-    HR_UNIT_DAY,       /* from here on size and every count units */
-    HR_UNIT_WEEK,
-    HR_UNIT_MONTH,
-    HR_UNIT_YEAR
+    HR_WINDOW_FIXED = 0, /* size, every and gap are microseconds */
+    HR_WINDOW_MINUTE,    /* of the local clock; size 1 */
+    HR_WINDOW_HOUR,      /* of the local clock; size 1 */
+    HR_WINDOW_DAY,       /* from here on size and every count units */
+    HR_WINDOW_WEEK,
+    HR_WINDOW_MONTH,
+    HR_WINDOW_YEAR
 } hr_window_unit;
 
 typedef struct hr_window_spec {
@@ -31,7 +31,7 @@ typedef struct hr_window_spec {
     int64_t size;   /* tumbling, sliding */
     int64_t every;  /* sliding; size / every windows hold a record, HR_WINDOW_OVERLAP at most */
     int64_t gap;    /* session, microseconds */
-    int64_t origin; /* HR_UNIT_FIXED: microseconds since 1970 at which a window starts */
+    int64_t origin; /* HR_WINDOW_FIXED: microseconds since 1970 at which a window starts */
 } hr_window_spec;
 
 #define HR_WINDOW_OVERLAP 1024
@@ -44,7 +44,7 @@ typedef struct hr_window_aggregate {
     int32_t precision;    /* distinct_hll: 4 to 18; 0 is 14 */
 } hr_window_aggregate;
 
-#define HR_WINDOW_ALL INT64_MAX  /* lateness: nothing is late, windows close when told to */
+#define HR_WINDOW_ALL INT64_MAX /* lateness: nothing is late, windows close when told to */
 #define HR_WINDOW_JUMP_OFF INT64_MAX
 #define HR_WINDOW_LATENESS INT64_C(3600000000)
 #define HR_WINDOW_VOTES 8
@@ -58,9 +58,9 @@ typedef struct hr_window_options {
     int32_t by_count;
     const hr_window_aggregate *aggregates;
     int32_t aggregate_count;
-    int64_t lateness; /* microseconds, or HR_WINDOW_ALL */
-    int64_t jump;     /* microseconds, or HR_WINDOW_JUMP_OFF; raised to the lateness */
-    int32_t votes;    /* 0: HR_WINDOW_VOTES */
+    int64_t lateness;  /* microseconds, or HR_WINDOW_ALL */
+    int64_t jump;      /* microseconds, or HR_WINDOW_JUMP_OFF; raised to the lateness */
+    int32_t votes;     /* 0: HR_WINDOW_VOTES */
     bool name_windows; /* results have the column "window" */
     bool early;        /* results have the column "final" */
     uint64_t seed;     /* of the hash tables; results do not depend on it. Against ids chosen to collide */
@@ -92,15 +92,16 @@ int hr_windows_new(hr_schema *schema, const hr_window_options *options, hr_windo
 void hr_windows_free(hr_windows *windows); /* NULL is fine */
 
 /* Add rows [lower, upper) of a lane. offsets[row] ascend within the lane; NULL: counted up from the lane's position. *done is the first
- * row that was not added: `upper`, or with HR_ENOMEM a row that has had no effect, so that the rest can be added later. Verdicts of these rows
- * and of rows held before are appended to the list of hr_windows_settled. A lane is made by its first mention. */
+ * row that was not added: `upper`, or with HR_ENOMEM a row that has had no effect, so that the rest can be added later. Verdicts of these
+ * rows and of rows held before are appended to the list of hr_windows_settled. A lane is made by its first mention. */
 int hr_windows_add(hr_windows *windows, int32_t lane, const hr_batch *rows, int64_t lower, int64_t upper, const int64_t *offsets,
                    int64_t *done, hr_error *error);
-/* Close the votes on held rows: of one lane, or of all (-1). At the end of a bounded run, or when a lane falls idle. */
+/* Close the votes on held rows: of one lane, or of all (-1). When the input is over for good: at the end of a run that will be continued,
+ * held rows stay held, and are saved. */
 int hr_windows_settle(hr_windows *windows, int32_t lane, hr_error *error);
 /* The lane counts in the minimum from now on, though it has brought nothing yet: name all lanes before the first row. */
 int hr_windows_lane(hr_windows *windows, int32_t lane, hr_error *error);
-/* The lane holds the watermark no more until it brings a row. Closes its vote. */
+/* The lane holds the watermark no more until it brings a row. Its held rows stay held. */
 int hr_windows_idle(hr_windows *windows, int32_t lane, hr_error *error);
 /* The lane belongs to another worker now: forgotten, with its held rows. */
 void hr_windows_drop_lane(hr_windows *windows, int32_t lane);
@@ -121,7 +122,8 @@ int hr_windows_early(hr_windows *windows, hr_batch *results, hr_error *error);
 /* ---- restarts ---- */
 
 /* Append a snapshot (with windows) or a mark (without). Every save begins a new epoch, *epoch: windows opened after it have it. Both are
- * refused by hr_windows_load under other options or another version (HR_EUSAGE). On failure `out` is as before. */
+ * refused by hr_windows_load under other options or another version (HR_EUSAGE). HR_EUSAGE also while rows are still read again after
+ * hr_windows_resume. On failure `out` is as before. */
 int hr_windows_save(hr_windows *windows, bool with_windows, hr_buffer *out, int64_t *epoch, hr_error *error);
 /* The epoch of the oldest open window, or the current one: the mark of that epoch is where reading again has to start. */
 int64_t hr_windows_oldest_epoch(const hr_windows *windows);
@@ -130,7 +132,7 @@ void hr_windows_forget(hr_windows *windows, int64_t epoch);
 /* Into fresh windows of the same options: become what was saved. HR_EDATA (malformed) for bytes that are no such thing. On failure only
  * hr_windows_free is allowed. */
 int hr_windows_load(hr_windows *windows, const void *bytes, size_t n, hr_error *error);
-/* After load: go on as the later mark says. */
+/* After load: go on as the later mark (or snapshot) says: rows before its positions are read again. As hr_windows_load. */
 int hr_windows_resume(hr_windows *windows, const void *bytes, size_t n, hr_error *error);
 /* The next offset to add to the lane; INT64_MIN for a lane that is not known, or that has brought nothing. */
 int64_t hr_windows_position(const hr_windows *windows, int32_t lane);
@@ -140,7 +142,9 @@ int64_t hr_windows_position(const hr_windows *windows, int32_t lane);
 /* As hr_windows_close, but as bytes for hr_windows_absorb of a second stage. Nothing is appended when no window closes and the watermark
  * did not move. */
 int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_error *error);
-/* Merge a partial into the open windows, and take over its lanes' watermarks. On failure nothing is changed but memory held. */
+/* Merge a partial into the open windows, and take over its lanes' watermarks. Windows that are closed here already are left out, and their
+ * rows are counted as late. HR_EDATA (malformed) for bytes that are no such thing. On failure only hr_windows_free is allowed: start again
+ * from the last save. */
 int hr_windows_absorb(hr_windows *windows, const void *bytes, size_t n, hr_error *error);
 
 /* ---- metrics ---- */
