@@ -431,27 +431,40 @@ static void hr_pg_no_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
+/* Whether libpq can read the connection string. Neither it nor libpq's own words about it are repeated: they may hold a password. So may a
+ * "port" that is no number: postgresql://user:pass/word@host has one in the eyes of libpq. */
+static int hr_pg_check_dsn(const char *dsn, hr_error *error)
+{
+    PQconninfoOption *parsed = NULL;
+    char *ignored = NULL;
+    bool readable;
+
+    if (dsn[0] == '\0')
+        return HR_OK;
+    if (strchr(dsn, '=') != NULL || strstr(dsn, "://") != NULL)
+        parsed = PQconninfoParse(dsn, &ignored);
+    PQfreemem(ignored);
+    readable = parsed != NULL;
+    for (PQconninfoOption *option = parsed; readable && option->keyword != NULL; option++)
+        if (strcmp(option->keyword, "port") == 0 && option->val != NULL)
+            readable = option->val[strspn(option->val, "0123456789, ")] == '\0';
+    PQconninfoFree(parsed);
+    return readable ? HR_OK
+                    : hr_error_set(error, HR_EUSAGE,
+                                   "the PostgreSQL connection string cannot be read (it is not shown because it may hold a password); "
+                                   "write host=... port=... dbname=... user=..., with 'quotes' around values that hold blanks, or "
+                                   "postgresql://user@host:port/dbname, with / ? # @ : in a name or password as %%2F %%3F %%23 %%40 %%3A");
+}
+
 int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool *cancel, hr_pg **out, hr_error *error)
 {
     const char *const keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
     const char *const values[] = {dsn != NULL ? dsn : "", application_name, "UTF8", NULL};
-    PQconninfoOption *parsed;
-    char *ignored = NULL;
     hr_pg *pg;
     int rc;
 
     *out = NULL;
-    if (dsn != NULL && strchr(dsn, '=') == NULL && strstr(dsn, "://") == NULL && dsn[0] != '\0')
-        return hr_error_set(error, HR_EUSAGE, "\"%s\" is not a connection string: write host=... dbname=... or postgresql://...", dsn);
-    if (dsn != NULL && dsn[0] != '\0') {
-        parsed = PQconninfoParse(dsn, &ignored);
-        PQfreemem(ignored); /* libpq's message repeats the string, and the string may hold a password */
-        if (parsed == NULL)
-            return hr_error_set(error, HR_EUSAGE,
-                                "the PostgreSQL connection string cannot be read (it is not shown because it may hold a password); "
-                                "write host=... port=... dbname=... user=... or postgresql://user@host:port/dbname");
-        PQconninfoFree(parsed);
-    }
+    HR_RETURN_NOT_OK(hr_pg_check_dsn(values[0], error));
     pg = hr_calloc(1, sizeof(*pg));
     if (pg == NULL)
         return hr_error_nomem(error);

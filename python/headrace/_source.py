@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,12 @@ from headrace.dsn import is_uri, take_parameter, without_password
 from headrace.errors import UsageError
 
 CONFIG_VARIABLE = "HEADRACE_KAFKA_CONFIG"
+
+# servers, topic, settings
+_KAFKA_URL = re.compile(
+    r"kafka://((?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d+)?(?:,(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d+)?)*)?"
+    r"(?:/+([\w.%-]*)/*)?(?:\?((?:[\w.-]*(?:=[^&]*)?&)*[\w.-]*(?:=[^&]*)?))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +82,26 @@ def parse_kafka(
 
     UsageError when no topic or no broker is named.
     """
-    parts = urlsplit(url)
     settings = kafka_settings(kafka)
-    settings.update(dict(parse_qsl(parts.query, keep_blank_values=True)))
-    servers, topic = parts.netloc, unquote(parts.path.strip("/"))
-    if not topic and servers and ":" not in servers and "," not in servers:
-        servers, topic = "", unquote(servers)
-    if "@" in servers:
+    parts = _KAFKA_URL.fullmatch(url)
+    if parts is None:  # not repeated: there may be a password in it
         raise UsageError(
-            "kafka:// takes no user and password: give sasl.username and sasl.password as settings "
-            "(kafka=..., a "
+            "this kafka:// URL cannot be read: write kafka://host:port,host:port/topic?setting=value. It "
+            "takes no user and password: give sasl.username and sasl.password as settings (kafka=..., a "
             f"properties file, or ${CONFIG_VARIABLE})"
         )
+    servers, topic, query = (part or "" for part in parts.groups())
+    settings.update(dict(parse_qsl(query, keep_blank_values=True)))
+    topic = unquote(topic)
+    if not topic and servers and ":" not in servers and "," not in servers:
+        servers, topic = "", servers
     if not topic:
-        raise UsageError(f'"{url}" names no topic: write kafka://host:port/topic')
+        raise UsageError(f'"kafka://{servers}" names no topic: write kafka://host:port/topic')
+    if not settings.get("bootstrap.servers") and not settings.get("metadata.broker.list") and not servers:
+        raise UsageError(
+            f'no broker is known for topic "{topic}": write kafka://host:port/{topic} or set '
+            "bootstrap.servers"
+        )
     if servers:
         settings["bootstrap.servers"] = servers
     if not settings.get("bootstrap.servers") and not settings.get("metadata.broker.list"):
@@ -145,6 +158,10 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
         text = os.fspath(path)
         if text.startswith("file://"):
             text = unquote(urlsplit(text).path)
+        elif "://" in text and not os.path.exists(text):  # never repeated: there may be a password in it
+            raise UsageError(
+                "this source is none that is known: write kafka://..., postgresql://..., file://... or a path"
+            )
         matches = [text] if os.path.exists(text) else sorted(glob.glob(text, recursive=True))
         if not matches:
             raise UsageError(f"there is no file {text}")
