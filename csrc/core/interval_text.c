@@ -10,7 +10,7 @@
 #include "datetime.h"
 #include "type_common.h"
 
-#define HR_INTERVAL_TOKENS 25 /* the server's limit */
+#define HR_INTERVAL_TOKENS 25     /* the server's limit */
 #define HR_INTERVAL_MAX_TEXT 200u /* the server's own limit is near */
 
 /* ---- units ---- */
@@ -41,24 +41,60 @@ static const struct {
     char name[HR_UNIT_LETTERS + 1];
     hr_interval_unit unit;
 } hr_interval_units[] = {
-    {"us", HR_UNIT_MICROSECOND},         {"usec", HR_UNIT_MICROSECOND},     {"usecs", HR_UNIT_MICROSECOND},
-    {"usecond", HR_UNIT_MICROSECOND},    {"useconds", HR_UNIT_MICROSECOND}, {"microsecon", HR_UNIT_MICROSECOND},
-    {"ms", HR_UNIT_MILLISECOND},         {"msec", HR_UNIT_MILLISECOND},     {"msecs", HR_UNIT_MILLISECOND},
-    {"msecond", HR_UNIT_MILLISECOND},    {"mseconds", HR_UNIT_MILLISECOND}, {"millisecon", HR_UNIT_MILLISECOND},
-    {"s", HR_UNIT_SECOND},               {"sec", HR_UNIT_SECOND},           {"secs", HR_UNIT_SECOND},
-    {"second", HR_UNIT_SECOND},          {"seconds", HR_UNIT_SECOND},       {"m", HR_UNIT_MINUTE},
-    {"min", HR_UNIT_MINUTE},             {"mins", HR_UNIT_MINUTE},          {"minute", HR_UNIT_MINUTE},
-    {"minutes", HR_UNIT_MINUTE},         {"h", HR_UNIT_HOUR},               {"hr", HR_UNIT_HOUR},
-    {"hrs", HR_UNIT_HOUR},               {"hour", HR_UNIT_HOUR},            {"hours", HR_UNIT_HOUR},
-    {"d", HR_UNIT_DAY},                  {"day", HR_UNIT_DAY},              {"days", HR_UNIT_DAY},
-    {"w", HR_UNIT_WEEK},                 {"week", HR_UNIT_WEEK},            {"weeks", HR_UNIT_WEEK},
-    {"mon", HR_UNIT_MONTH},              {"mons", HR_UNIT_MONTH},           {"month", HR_UNIT_MONTH},
-    {"months", HR_UNIT_MONTH},           {"y", HR_UNIT_YEAR},               {"yr", HR_UNIT_YEAR},
-    {"yrs", HR_UNIT_YEAR},               {"year", HR_UNIT_YEAR},            {"years", HR_UNIT_YEAR},
-    {"dec", HR_UNIT_DECADE},             {"decs", HR_UNIT_DECADE},          {"decade", HR_UNIT_DECADE},
-    {"decades", HR_UNIT_DECADE},         {"c", HR_UNIT_CENTURY},            {"cent", HR_UNIT_CENTURY},
-    {"century", HR_UNIT_CENTURY},        {"centuries", HR_UNIT_CENTURY},    {"mil", HR_UNIT_MILLENNIUM},
-    {"mils", HR_UNIT_MILLENNIUM},        {"millennia", HR_UNIT_MILLENNIUM}, {"millennium", HR_UNIT_MILLENNIUM},
+    {"us", HR_UNIT_MICROSECOND},
+    {"usec", HR_UNIT_MICROSECOND},
+    {"usecs", HR_UNIT_MICROSECOND},
+    {"usecond", HR_UNIT_MICROSECOND},
+    {"useconds", HR_UNIT_MICROSECOND},
+    {"microsecon", HR_UNIT_MICROSECOND},
+    {"ms", HR_UNIT_MILLISECOND},
+    {"msec", HR_UNIT_MILLISECOND},
+    {"msecs", HR_UNIT_MILLISECOND},
+    {"msecond", HR_UNIT_MILLISECOND},
+    {"mseconds", HR_UNIT_MILLISECOND},
+    {"millisecon", HR_UNIT_MILLISECOND},
+    {"s", HR_UNIT_SECOND},
+    {"sec", HR_UNIT_SECOND},
+    {"secs", HR_UNIT_SECOND},
+    {"second", HR_UNIT_SECOND},
+    {"seconds", HR_UNIT_SECOND},
+    {"m", HR_UNIT_MINUTE},
+    {"min", HR_UNIT_MINUTE},
+    {"mins", HR_UNIT_MINUTE},
+    {"minute", HR_UNIT_MINUTE},
+    {"minutes", HR_UNIT_MINUTE},
+    {"h", HR_UNIT_HOUR},
+    {"hr", HR_UNIT_HOUR},
+    {"hrs", HR_UNIT_HOUR},
+    {"hour", HR_UNIT_HOUR},
+    {"hours", HR_UNIT_HOUR},
+    {"d", HR_UNIT_DAY},
+    {"day", HR_UNIT_DAY},
+    {"days", HR_UNIT_DAY},
+    {"w", HR_UNIT_WEEK},
+    {"week", HR_UNIT_WEEK},
+    {"weeks", HR_UNIT_WEEK},
+    {"mon", HR_UNIT_MONTH},
+    {"mons", HR_UNIT_MONTH},
+    {"month", HR_UNIT_MONTH},
+    {"months", HR_UNIT_MONTH},
+    {"y", HR_UNIT_YEAR},
+    {"yr", HR_UNIT_YEAR},
+    {"yrs", HR_UNIT_YEAR},
+    {"year", HR_UNIT_YEAR},
+    {"years", HR_UNIT_YEAR},
+    {"dec", HR_UNIT_DECADE},
+    {"decs", HR_UNIT_DECADE},
+    {"decade", HR_UNIT_DECADE},
+    {"decades", HR_UNIT_DECADE},
+    {"c", HR_UNIT_CENTURY},
+    {"cent", HR_UNIT_CENTURY},
+    {"century", HR_UNIT_CENTURY},
+    {"centuries", HR_UNIT_CENTURY},
+    {"mil", HR_UNIT_MILLENNIUM},
+    {"mils", HR_UNIT_MILLENNIUM},
+    {"millennia", HR_UNIT_MILLENNIUM},
+    {"millennium", HR_UNIT_MILLENNIUM},
 };
 
 static hr_interval_unit hr_interval_unit_of(const char *s, size_t n)
@@ -151,25 +187,19 @@ static bool hr_sum_add(hr_interval_sum *sum, hr_interval_unit unit, int64_t whol
     int32_t years = unit == HR_UNIT_MILLENNIUM ? 1000 : unit == HR_UNIT_CENTURY ? 100 : unit == HR_UNIT_DECADE ? 10 : 1;
 
     switch (unit) {
-    case HR_UNIT_OF_NOTHING:
-        return false;
+    case HR_UNIT_OF_NOTHING: return false;
     case HR_UNIT_MICROSECOND:
     case HR_UNIT_MILLISECOND:
     case HR_UNIT_SECOND:
     case HR_UNIT_MINUTE:
-    case HR_UNIT_HOUR:
-        return hr_sum_micros(sum, whole, micros[unit]) && hr_sum_micros_part(sum, part, micros[unit]);
-    case HR_UNIT_DAY:
-        return hr_sum_int32(&sum->days, whole, 1) && hr_sum_micros_part(sum, part, HR_MICROS_PER_DAY);
-    case HR_UNIT_WEEK:
-        return hr_sum_int32(&sum->days, whole, 7) && hr_sum_days_part(sum, part, 7);
-    case HR_UNIT_MONTH:
-        return hr_sum_int32(&sum->months, whole, 1) && hr_sum_days_part(sum, part, 30);
+    case HR_UNIT_HOUR: return hr_sum_micros(sum, whole, micros[unit]) && hr_sum_micros_part(sum, part, micros[unit]);
+    case HR_UNIT_DAY: return hr_sum_int32(&sum->days, whole, 1) && hr_sum_micros_part(sum, part, HR_MICROS_PER_DAY);
+    case HR_UNIT_WEEK: return hr_sum_int32(&sum->days, whole, 7) && hr_sum_days_part(sum, part, 7);
+    case HR_UNIT_MONTH: return hr_sum_int32(&sum->months, whole, 1) && hr_sum_days_part(sum, part, 30);
     case HR_UNIT_YEAR:
     case HR_UNIT_DECADE:
     case HR_UNIT_CENTURY:
-    case HR_UNIT_MILLENNIUM:
-        return hr_sum_int32(&sum->years, whole, years) && hr_sum_years_part(sum, part, years);
+    case HR_UNIT_MILLENNIUM: return hr_sum_int32(&sum->years, whole, years) && hr_sum_years_part(sum, part, years);
     }
     return false;
 }
@@ -181,7 +211,7 @@ typedef enum hr_interval_token_kind { HR_IN_NUMBER, HR_IN_YEAR_MONTH, HR_IN_TIME
 typedef struct hr_interval_token {
     hr_interval_token_kind kind;
     bool negative, is_signed;
-    int64_t whole; /* NUMBER; YEAR_MONTH: months; TIME: microseconds, without the sign */
+    int64_t whole; /* NUMBER; YEAR_MONTH: months; TIME: microseconds. Without the sign, but for a NUMBER that is INT64_MIN */
     double part;   /* NUMBER: the fraction, with the sign */
     const char *word;
     size_t letters;
@@ -194,18 +224,31 @@ typedef struct hr_interval_text {
     const char *p, *end;
 } hr_interval_text;
 
-/* Take the digits at p as a number up to `limit`. */
-static hr_interval_outcome hr_take_digits(hr_interval_text *text, int64_t limit, int64_t *value)
+/* Take the digits at p as a negative number: there is one more of these than of positive ones. */
+static hr_interval_outcome hr_take_negative(hr_interval_text *text, int64_t *value)
 {
     bool over = false;
     const char *start = text->p;
 
     *value = 0;
     for (; text->p < text->end && hr_is_digit(*text->p); text->p++)
-        over |= __builtin_mul_overflow(*value, (int64_t)10, value) || __builtin_add_overflow(*value, (int64_t)(*text->p - '0'), value);
+        over |= __builtin_mul_overflow(*value, (int64_t)10, value) || __builtin_sub_overflow(*value, (int64_t)(*text->p - '0'), value);
     if (text->p == start)
         return HR_IN_BAD;
-    return over || *value > limit ? HR_IN_RANGE : HR_IN_OK;
+    return over ? HR_IN_RANGE : HR_IN_OK;
+}
+
+/* Take the digits at p as a number up to `limit`. */
+static hr_interval_outcome hr_take_digits(hr_interval_text *text, int64_t limit, int64_t *value)
+{
+    hr_interval_outcome outcome = hr_take_negative(text, value);
+
+    if (outcome != HR_IN_OK)
+        return outcome;
+    if (*value < -limit)
+        return HR_IN_RANGE;
+    *value = -*value;
+    return HR_IN_OK;
 }
 
 static bool hr_interval_at(const hr_interval_text *text, char c)
@@ -285,9 +328,13 @@ static hr_interval_outcome hr_take_quantity(hr_interval_text *text, int fields, 
             return HR_IN_BAD;
     }
     if (!hr_interval_at(text, '.')) {
-        outcome = hr_take_digits(text, INT64_MAX, &token->whole);
+        outcome = hr_take_negative(text, &token->whole);
         if (outcome != HR_IN_OK)
             return outcome;
+        if (token->whole != INT64_MIN)
+            token->whole = -token->whole;
+        else if (!token->negative || hr_interval_at(text, ':') || hr_interval_at(text, '-'))
+            return HR_IN_RANGE;
         if (hr_interval_at(text, ':'))
             return hr_take_time(text, fields, token->whole, token);
         if (hr_interval_at(text, '-')) {
@@ -364,7 +411,7 @@ static hr_interval_outcome hr_interval_cut(hr_interval_text *text, int fields, h
 /* Add one quantity; *unit is the unit to its right and becomes the one for a number to its left. `used` has a bit for each unit seen. */
 static hr_interval_outcome hr_interval_add(const hr_interval_token *token, hr_interval_unit *unit, unsigned *used, hr_interval_sum *sum)
 {
-    int64_t whole = token->negative ? -token->whole : token->whole;
+    int64_t whole = token->negative && token->whole != INT64_MIN ? -token->whole : token->whole;
     unsigned bits;
 
     if (token->kind == HR_IN_TIME) {

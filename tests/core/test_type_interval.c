@@ -11,6 +11,14 @@ static void test_server_form(void)
     GIVES("interval", "-1 years -2 mons +3 days -04:05:06", "-1 years -2 mons +3 days -04:05:06");
     GIVES("interval", "-1 days +01:00:00", "-1 days +01:00:00");
     GIVES("interval", "1 mon -1 days +00:00:01", "1 mon -1 days +00:00:01");
+    GIVES("interval", "-9223372036854775808 us", "-2562047788:00:54.775808");
+    GIVES("interval", "-9223372036854775808 us 1 day 1 ms", "1 day -2562047788:00:54.774808");
+    REJECTS("interval", "9223372036854775808 us", HR_REASON_RANGE, "");
+    REJECTS("interval", "-9223372036854775809 us", HR_REASON_RANGE, "");
+    REJECTS("interval", "-92233720368547758080 us", HR_REASON_RANGE, "");
+    REJECTS("interval", "-9223372036854775808:00", HR_REASON_RANGE, "");
+    REJECTS("interval", "-9223372036854775808-1", HR_REASON_RANGE, "");
+    REJECTS("interval", "-9223372036854775808 us ago", HR_REASON_RANGE, "");
     GIVES("interval", "2562047788:00:54.775807", "2562047788:00:54.775807");
     GIVES("interval", "-2562047788:00:54.775807", "-2562047788:00:54.775807");
     GIVES("interval", "178956970 years 7 mons", "178956970 years 7 mons");
