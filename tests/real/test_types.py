@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -98,12 +99,18 @@ def test_known_types_beside_other_types_go_as_text(text_trial: Trial) -> None:
     assert not wrong, report(wrong)
 
 
-@pytest.mark.parametrize("form", ["json", "csv"])
-def test_random_values(trial: Trial, form: str, record_property: pytest.RecordProperty) -> None:
+def seeded(record_property: pytest.RecordProperty) -> tuple[int, int]:
+    """The seed and how many values, from the environment or as `make test` has them; printed."""
     seed = int(os.environ.get("HEADRACE_RANDOM_SEED") or random.SystemRandom().getrandbits(32))
     count = int(os.environ.get("HEADRACE_RANDOM_VALUES") or 6000)
     record_property("seed", seed)
     print(f"HEADRACE_RANDOM_SEED={seed} HEADRACE_RANDOM_VALUES={count}")
+    return seed, count
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_random_values(trial: Trial, form: str, record_property: pytest.RecordProperty) -> None:
+    seed, count = seeded(record_property)
     source = Random(seed)
     names = list(trial.columns)
     for start in range(0, count, AT_ONCE):
@@ -114,6 +121,97 @@ def test_random_values(trial: Trial, form: str, record_property: pytest.RecordPr
             cases = [Case(column, source.value(column)) for column in columns]
         wrong = complaints(cases, trial.json(cases) if form == "json" else trial.csv(cases))
         assert not wrong, f"HEADRACE_RANDOM_SEED={seed}: " + report(wrong)
+
+
+def test_random_values_that_go_as_text(text_trial: Trial, record_property: pytest.RecordProperty) -> None:
+    """A tenth as many: what only the server can refuse, it is asked about row by row."""
+    seed, count = seeded(record_property)
+    source = Random(seed)
+    for start in range(0, count // 10, AT_ONCE // 4):
+        names = source.random.choices(list(text_trial.columns), k=min(count // 10 - start, AT_ONCE // 4))
+        cases = [Case(name, source.document(name)) for name in names]
+        wrong = complaints(cases, text_trial.json(cases))
+        assert not wrong, f"HEADRACE_RANDOM_SEED={seed}: " + report(wrong)
+
+
+def test_random_rows(trial: Trial, record_property: pytest.RecordProperty) -> None:
+    """As many values, now many in one document: those that load alone must load together, and one bad one must be blamed."""
+    seed, count = seeded(record_property)
+    source = Random(seed)
+    names = list(trial.columns)
+    for start in range(0, count, AT_ONCE):
+        columns = [names[number % len(names)] for number in range(start, min(count, start + AT_ONCE))]
+        cases = [Case(column, source.document(column)) for column in columns]
+        good: dict[str, list[Case]] = {column: [] for column in names}
+        bad: list[Case] = []
+        for case, (ours, theirs) in zip(cases, trial.json(cases), strict=True):
+            if not ours.refused and not theirs.refused:
+                good[case.column].append(case)
+            elif ours.refused and theirs.refused:
+                bad.append(case)
+        made = []
+        while any(good.values()):
+            row = [one.pop() for one in good.values() if one and source.random.random() < 0.7]
+            source.random.shuffle(row)
+            if bad and source.random.random() < 0.1:
+                wrong_one = bad.pop()
+                row = [case for case in row if case.column != wrong_one.column] + [wrong_one]
+            made.append(row)
+        answers = trial.mixed(made)
+        wrong = [
+            line
+            for row, answer in zip(made, answers, strict=True)
+            for line in trial.complaints_of_row(row, *answer)
+        ]
+        assert not wrong, f"HEADRACE_RANDOM_SEED={seed}: " + report(wrong)
+        loaded = sum(ours.refused is None for ours, _ in answers)
+        assert loaded > len(made) // 2, "hardly a row was loaded: that tells nothing"
+
+
+KIND = re.compile(r"^    (HR_[A-Z0-9]+)(?: = 0)?,", re.MULTILINE)
+COLUMN_OF_KIND = {
+    "HR_BOOL": "bool",
+    "HR_INT2": "int2",
+    "HR_INT4": "int4",
+    "HR_INT8": "int8",
+    "HR_FLOAT4": "float4",
+    "HR_FLOAT8": "float8",
+    "HR_DECIMAL": "numeric_10_2",
+    "HR_NUMERIC": "numeric",
+    "HR_TEXT": "text",
+    "HR_VARCHAR": "text_varchar5",
+    "HR_BPCHAR": "text_char5",
+    "HR_BYTEA": "bytea",
+    "HR_DATE": "date",
+    "HR_TIME": "time",
+    "HR_TIMESTAMP": "timestamp",
+    "HR_TIMESTAMPTZ": "timestamptz",
+    "HR_INTERVAL": "interval",
+    "HR_UUID": "uuid",
+    "HR_JSON": "json",
+    "HR_JSONB": "json_b",
+    "HR_ENUM": "enum",
+    "HR_ARRAY": "array_int4",
+    "HR_OTHER": "inet",
+}
+
+
+def test_every_kind_of_type_has_random_values() -> None:
+    """A kind added to csrc/core/type.h must come into the tables of type_values.py, and its array as well."""
+    header = (Path(__file__).parents[2] / "csrc/core/type.h").read_text()
+    enum = header[header.index("typedef enum hr_kind") : header.index("HR_KIND_COUNT")]
+    kinds = KIND.findall(enum)
+    assert len(kinds) > 20
+    assert set(kinds) == set(COLUMN_OF_KIND)
+    columns = TYPES | ARRAYS | OTHERS
+    source = Random(1)
+    for kind, column in COLUMN_OF_KIND.items():
+        assert column in columns, kind
+        assert len({source.document(column) for _ in range(40)}) > 5, (
+            f"{kind}: the same values again and again"
+        )
+        if kind != "HR_ARRAY":
+            assert any(name.startswith(f"array_{column}") for name in columns), f"{kind}: no array of it"
 
 
 UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}  # powers of ten that make microseconds

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import headrace
 import psycopg
@@ -116,6 +116,19 @@ class Answer:
     meaning: str | None = None  # json: its value, however written
 
 
+@dataclass(frozen=True)
+class Row:
+    """What became of a document with several cases: its values in the order of the columns, or who refused it and why."""
+
+    values: list[Answer] = field(default_factory=list)
+    refused: str | None = None
+    column: str | None = None
+    message: str = ""
+
+
+Told = TypeVar("Told", Answer, Row)
+
+
 class Trial:
     """A target, and the same target filled by the server itself."""
 
@@ -142,6 +155,68 @@ class Trial:
             path, "json", [(case.column, text) for case, text in zip(cases, documents, strict=True)]
         )
 
+    def mixed(self, rows: list[list[Case]]) -> list[tuple[Row, Row]]:
+        """What Headrace and the server make of documents that hold several cases each."""
+        documents = [
+            f'{{"id": {number}' + "".join(f", {json.dumps(case.column)}: {case.value}" for case in row) + "}"
+            for number, row in enumerate(rows, 1)
+        ]
+        path = self._path("jsonl")
+        path.write_text("".join(document + "\n" for document in documents), newline="")
+        return self._ask(path, "json", [("", text) for text in documents], Row, self._whole_rows)
+
+    def complaints_of_row(self, row: list[Case], ours: Row, theirs: Row) -> list[str]:
+        """What is wrong with one row, a line for each column."""
+        blamed = next((case for case in row if case.column == ours.column), None)
+        document = ", ".join(f"{case.column} {case.value[:60]!r}" for case in row)
+        if ours.refused and theirs.refused:
+            return (
+                [] if blamed is not None or ours.refused == "constraint" else [f"{document}: blames nobody"]
+            )
+        if ours.refused:
+            wrong = blamed is None or not _documented(
+                blamed, Answer(refused=ours.refused, column=ours.column, message=ours.message)
+            )
+            return (
+                [f"{document}: refused, and the server takes it: {ours.column}: {ours.message[:200]}"]
+                if wrong
+                else []
+            )
+        if theirs.refused:
+            if theirs.refused == "22P05" and any("\\u0000" in case.value for case in row):
+                return []
+            return [f"{document}: accepted, and the server refuses it: {theirs.message[:200]}"]
+        lines = []
+        for name, mine, other in zip(self.columns, ours.values, theirs.values, strict=True):
+            case = next((case for case in row if case.column == name), Case(name, "nothing"))
+            wrong_value = verdict(case, mine, other)
+            if wrong_value is not None:
+                lines.append(
+                    f"{name} {case.value[:100]!r} in a row: {wrong_value}\n  ours   {_shown(mine)}\n  server {_shown(other)}"
+                )
+        return lines
+
+    def _whole_rows(self, connection: psycopg.Connection[Any], table: str) -> Iterator[tuple[int, Row]]:
+        """Every row's values."""
+        listed = ", ".join(f'"{name}"::text' for name in self.columns)
+        meanings = ", ".join(
+            f"meaning({name})" if name in ("json", "array_json") else "NULL" for name in self.columns
+        )
+        said = {
+            number: texts
+            for number, *texts in connection.execute(f"SELECT id, {listed}, {meanings} FROM {table}")
+        }
+        with connection.cursor().copy(f"COPY {table} TO STDOUT (FORMAT binary)") as copy:
+            data = b"".join(bytes(part) for part in copy)
+        for fields in split_copy(data):
+            (number,) = struct.unpack(">q", fields[0] or b"")
+            texts, meant = said[number][: len(self.columns)], said[number][len(self.columns) :]
+            values = [
+                Answer(field=field, text=text, meaning=meaning)
+                for field, text, meaning in zip(fields[1:], texts, meant, strict=True)
+            ]
+            yield number, Row(values=values)
+
     def csv(self, cases: list[Case]) -> list[tuple[Answer, Answer]]:
         """The same as CSV: one quoted field, all others null."""
         names = list(self.columns)
@@ -159,6 +234,17 @@ class Trial:
         return self.folder / f"values{self.runs}.{suffix}"
 
     def _run(self, path: Path, question: str, cases: list[tuple[str, str]]) -> list[tuple[Answer, Answer]]:
+        return self._ask(path, question, cases, Answer, self._rows)
+
+    def _ask(
+        self,
+        path: Path,
+        question: str,
+        cases: list[tuple[str, str]],
+        kind: type[Told],
+        read: Callable[[psycopg.Connection[Any], str], Iterator[tuple[int, Told]]],
+    ) -> list[tuple[Told, Told]]:
+        """Load the file, ask the server about the same cases, and read what both have made of them."""
         execute(self.dsn, "TRUNCATE target, expected, cases, refused")
         receipt = headrace.load(str(path), "target", dsn=self.dsn, workers=1)
         assert receipt.read == len(cases)
@@ -168,8 +254,8 @@ class Trial:
                 for number, (column, value) in enumerate(cases, 1):
                     copy.write_row((number, column, value))
             connection.execute(f"SELECT ask_{question}()")
-            ours = dict(self._rows(connection, "target"))
-            theirs = dict(self._rows(connection, "expected"))
+            ours = dict(read(connection, "target"))
+            theirs = dict(read(connection, "expected"))
             assert len(ours) == receipt.loaded
             for raw, reason, column, message in connection.execute(
                 "SELECT raw, reason, column_name, message FROM headrace.dead_letters WHERE run_id = %s",
@@ -177,9 +263,9 @@ class Trial:
             ):
                 number = int(_ID.match(raw)[1])  # type: ignore[index]
                 assert number not in ours
-                ours[number] = Answer(refused=reason, column=column, message=message)
+                ours[number] = kind(refused=reason, column=column, message=message)
             for number, state, message in connection.execute("SELECT * FROM refused"):
-                theirs[number] = Answer(refused=state, message=message)
+                theirs[number] = kind(refused=state, message=message)
         assert len(ours) == len(theirs) == len(cases)
         return [(ours[number], theirs[number]) for number in range(1, len(cases) + 1)]
 

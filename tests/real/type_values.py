@@ -6,9 +6,13 @@ Each pool is for a family of types. The edges of all pools go into all columns o
 # ruff: noqa: SIM905, RUF005 (words read better than lists of them)
 from __future__ import annotations
 
+import decimal
+import functools
 import json
+import math
 import random
 import string
+import struct
 from collections.abc import Callable
 
 # column -> SQL type; the name's first part says which pool fits it
@@ -272,6 +276,26 @@ DOCUMENTS = [
 # fmt: on
 
 
+# Where the calendar ends, years turn, days are leapt, clocks are changed, and microseconds round into another day.
+EDGES_OF_DATES = [
+    *"0001-01-01 0001-12-31 1582-10-04 1582-10-15 1700-02-29 1900-02-28 1900-03-01 1969-12-31 1970-01-01 1999-12-31".split(),
+    *"2000-01-01 2000-02-29 2023-02-29 2024-02-29 2026-03-29 2026-10-25 2038-01-19 2100-02-29 9999-12-31 10000-01-01".split(),
+    *"294247-01-10 294276-12-31 294277-01-01 5874897-12-31 5874898-01-01".split(),
+    *["0001-12-31 BC", "0001-02-29 BC", "4714-11-24 BC", "4714-11-23 BC", "4713-01-01 BC"],
+]  # fmt: skip
+EDGES_OF_TIMES = [
+    f"{day.partition(' ')[0]}{joint}{time}{' BC' if ' ' in day else ''}"
+    for day in EDGES_OF_DATES
+    for joint, time in (
+        ("T", "00:00:00"),
+        ("T", "01:59:59"),
+        ("T", "02:30:00"),
+        ("T", "23:59:59"),
+        ("t", "24:00:00"),
+    )
+]
+
+
 def pool_of(column: str) -> str:
     """The pool that fits a column: numeric_10_2 -> numeric, int8 -> int, array_int4 -> array."""
     first = column.partition("_")[0]
@@ -307,6 +331,9 @@ class Random:
             "json": self.json,
             "enum": lambda: self.random.choice(POOLS["enum"] + POOLS["text"][:60]),
         }
+        self.common = list(self.makers)
+        for pool in {pool_of(name.removeprefix("array_")) for name in OTHERS} - set(self.makers):
+            self.makers[pool] = functools.partial(self.random.choice, POOLS[pool])
 
     def value(self, column: str) -> str:
         """A text for the column; now and then damaged, or meant for another type."""
@@ -315,7 +342,7 @@ class Random:
         else:
             pool = pool_of(column)
             if self.random.random() < 0.03:
-                pool = self.random.choice(list(self.makers))
+                pool = self.random.choice(self.common)
             made = self.makers[pool]()
         return self.damage(made) if self.random.random() < 0.1 else made
 
@@ -382,19 +409,43 @@ class Random:
     def integer(self) -> str:
         bits = self.random.choice([1, 4, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65])
         number = self.random.getrandbits(bits) * self.random.choice([1, 1, -1])
+        limit = 2 ** self.random.choice([15, 31, 63]) + self.random.randint(-2, 1)
         near = self.random.choice(
             [
                 number,
                 number,
+                self.random.choice([limit, -limit]),
                 2**bits // 2 - self.random.randint(-1, 2),
                 -(2**bits // 2) + self.random.randint(-2, 1),
             ]
         )
         return self.random.choice(["{}", "{}", "{}", "{:+}", "{:012}", " {}", "{:_}", "{:#x}"]).format(near)
 
+    def bits(self) -> str:
+        """A float by its bits: any exponent, denormals, and the numbers that lie just between two of them."""
+        width = self.random.choice("fd")
+        size = struct.calcsize(width)
+        value = self.random.getrandbits(8 * size)
+        if self.random.random() < 0.3:  # around zero, and around the largest one
+            tiny = self.random.getrandbits(self.random.choice([1, 3, 20]))
+            value = self.random.choice([tiny, (0x7F7FFFFF if width == "f" else 0x7FEFFFFFFFFFFFFF) - tiny])
+        low, high = (
+            struct.unpack(width, (bits % 2 ** (8 * size)).to_bytes(size, "little"))[0]
+            for bits in (value, value + 1)
+        )
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return repr(low)
+        if self.random.random() < 0.6:
+            return repr(low)
+        with decimal.localcontext(prec=1200):
+            between = (decimal.Decimal(low) + decimal.Decimal(high)) / 2
+        return self.random.choice(["{}", "{}1", "{:.60g}", "{:.17g}", "{:.9g}"]).format(between)
+
     def number(self) -> str:
-        kind = self.random.randrange(8)
+        kind = self.random.randrange(9)
         sign = self.random.choice(["", "", "-", "+"])
+        if kind == 8:
+            return self.bits()
         if kind == 0:
             return repr(self.random.uniform(-1e6, 1e6))
         if kind == 1:
@@ -427,9 +478,20 @@ class Random:
             "'\"\\{},:;",
             "0123456789",
             "\u200b\u2028\ufeff\uffff",
+            self.planes(),
         ]
         count = self.random.choice([0, 1, 3, 4, 5, 6, 7, 15, 16, 17, 31, 32, 33, 64, 200])
         return "".join(self.random.choice(self.random.choice(kinds)) for _ in range(count))
+
+    def planes(self) -> str:
+        """Some characters from anywhere: every plane, and where the lengths in UTF-8 change."""
+        edges = [0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFD, 0x10000, 0x3FFFF, 0xE0001, 0x10FFFF]
+        codes = [
+            self.random.choice(edges),
+            self.random.randrange(0xE000, 0x110000),
+            self.random.randrange(1, 0xD800),
+        ]
+        return "".join(map(chr, codes))
 
     def bytea(self) -> str:
         data = self.random.randbytes(self.random.choice([0, 1, 2, 3, 15, 16, 17, 100]))
@@ -444,6 +506,8 @@ class Random:
         )
 
     def date(self) -> str:
+        if self.random.random() < 0.1:
+            return self.random.choice(EDGES_OF_DATES)
         year = self.random.choice(
             [
                 self.random.randint(1900, 2100),
@@ -508,11 +572,21 @@ class Random:
     def timestamp(self) -> str:
         if self.random.random() < 0.03:
             return self.random.choice(POOLS["timestamp"])
+        if self.random.random() < 0.1:  # an edge, and what rounding makes of its neighbours
+            moment, _, era = self.random.choice(EDGES_OF_TIMES).partition(" ")
+            part = self.random.choice(
+                ["", ".0000005", ".5", ".999", ".9994999", ".9995", ".999999", ".9999995"]
+            )
+            return moment + part + self.zone() + (" " + era if era else "")
         date, _, era = self.date().partition(" ")
         return date + self.random.choice("TT t") + self.clock() + self.zone() + (" " + era if era else "")
 
     def interval(self) -> str:
-        kind = self.random.randrange(5)
+        kind = self.random.randrange(6)
+        if kind == 5:  # at the limits of months and days (32 bits) and of the time (64 bits)
+            most = 2 ** self.random.choice([31, 31, 63]) + self.random.randint(-2, 1)
+            unit = self.random.choice(["mons", "days", "us", "ms", "secs", "hours", "weeks", "years"])
+            return f"{self.random.choice(['', '-'])}{most} {unit} {self.random.choice(['', '1 us', '-1 us', 'ago'])}".strip()
         if kind == 0:
             parts = [
                 f"{self.random.randint(-1000, 1000)}{self.random.choice(['', '', '.5', '.25', '.' + self.digits(1, 9)])} {unit}{self.random.choice(['', 's'])}"
@@ -548,6 +622,9 @@ class Random:
         return self.random.choice([made, made, made.upper()])
 
     def json(self, depth: int = 0) -> str:
+        if depth == 0 and self.random.random() < 0.01:
+            deep = self.random.choice([20, 60, 200])
+            return "[" * deep + self.json(9) + "]" * deep
         kind = self.random.randrange(9 if depth < 4 else 6)
         if kind == 0:
             return self.random.choice(["true", "false", "null"])
