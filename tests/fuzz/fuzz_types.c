@@ -56,6 +56,8 @@ static void there_and_back(const hr_type *type, hr_column *column, value_texts *
 
     if (!print(type, column, row, &texts->text))
         return;
+    if (texts->text.size >= 24 && memmem(texts->text.data, texts->text.size, "-2562047788:00:54.775808", 24) != NULL)
+        return; /* the least interval: the server does not read what it writes */
     FUZZ_AGREE(parse(type, HR_TOKEN_TEXT, texts->text.data, texts->text.size, column, &error) == HR_OK, "%s \"%.*s\": %s", type->name,
                (int)texts->text.size, (char *)texts->text.data, error.message);
     FUZZ_REQUIRE(print(type, column, row + 1, &texts->again));
