@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo down status test test-quick test-pythons guards fuzz bench lint lock clean
+.PHONY: help setup build demo down status test test-quick test-pythons soak guards fuzz bench lint lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ guards: build $(STAMPS)/packages-tests ## take one guard after the other out of 
 
 test-pythons: build $(STAMPS)/packages-pythons ## run the tests with every other Python that Debian has, 5 minutes each (VERSIONS="3.13 3.13t": these)
 	@$(PYTHON) -m tests.pythons $(VERSIONS)
+
+soak: build $(STAMPS)/packages-tests ## load for SECONDS=3600; memory, open files, threads and connections must stay flat
+	@$(PYTHON) -m tests.soak --seconds $(or $(SECONDS),3600)
 
 bench: build $(STAMPS)/connect ## measure against the peers, half an hour
 	@$(PYTHON) -m bench

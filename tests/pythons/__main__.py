@@ -27,9 +27,12 @@ REQUIREMENTS = ROOT / "requirements/pythons.txt"
 HERE = Path(__file__).resolve().parent
 ELSEWHERE = {
     "test_airflow_provider.py": "Airflow, which runs with Python 3.11 in .venv",
+    "test_bench.py": "the bench, which runs with .venv",
     "test_compose.py": "reads a file of the checkout",
+    "test_connect.py": "the tools of the bench, which run with .venv",
     "test_no_banned_calls.py": "reads files of the checkout",
     "test_pythons.py": "the tools of a checkout, which run with .venv",
+    "test_soak.py": "the tools of a checkout, which run with .venv",
     "test_stack.py": "the tools of a checkout, which run with .venv",
     "test_typing.py": "mypy, which runs with .venv",
 }

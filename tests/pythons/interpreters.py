@@ -160,12 +160,19 @@ def python_of(version: Version) -> Path:
 
 
 def on_path(version: Version) -> str | None:
-    """An interpreter of this version on the PATH that extensions can be built for."""
-    found = shutil.which(f"python{version}")
-    if not found:
-        return None
+    """An interpreter of this version on the PATH, or made by pyenv, that extensions can be built for."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    suffix = "t" if version.free else ""
+    found = [
+        shutil.which(f"python{version}"),
+        *sorted(map(str, pyenv.glob(f"3.{version.minor}.*{suffix}/bin/python{version}"))),
+    ]
     program = "import os, sysconfig; print(os.path.exists(sysconfig.get_path('include') + '/Python.h'))"
-    return found if run(found, "-c", program).strip() == "True" else None
+    for python in filter(None, found):
+        done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
+        if done.stdout.strip() == "True":
+            return python
+    return None
 
 
 def make(version: Version, archive: Archive) -> Path:
