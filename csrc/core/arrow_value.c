@@ -208,6 +208,18 @@ static int hr_arrow_append_decimal(hr_arrow_field *field, const struct ArrowArra
     return hr_arrow_parse(HR_TOKEN_NUMBER, (const char *)text->data, text->size, out, error);
 }
 
+/* Whether a view's bytes lie within its buffer: the last buffer tells how long the ones with the bytes are. */
+static bool hr_arrow_view_fits(const struct ArrowArray *array, int32_t index, int32_t offset, int32_t size)
+{
+    const uint8_t *lengths = array->buffers[array->n_buffers - 1];
+    int64_t length;
+
+    if (lengths == NULL || array->buffers[2 + index] == NULL)
+        return false;
+    memcpy(&length, lengths + (size_t)index * 8, sizeof(length));
+    return (int64_t)offset + size <= length;
+}
+
 /* Where the bytes of a string or binary element are. HR_EUSAGE when its offsets or its view point nowhere. */
 static int hr_arrow_bytes(const hr_arrow_field *field, const struct ArrowArray *array, int64_t i, const char **bytes, size_t *n,
                           hr_error *error)
@@ -229,7 +241,7 @@ static int hr_arrow_bytes(const hr_arrow_field *field, const struct ArrowArray *
         *bytes = (const char *)view + 4;
         if (size >= 0 && size <= 12)
             return HR_OK;
-        if (size < 0 || index < 0 || index >= array->n_buffers - 3 || offset < 0)
+        if (size < 0 || index < 0 || index >= array->n_buffers - 3 || offset < 0 || !hr_arrow_view_fits(array, index, offset, size))
             return hr_error_set(error, HR_EUSAGE, "an Arrow string view points outside its buffers: the array is damaged");
         *bytes = (const char *)array->buffers[2 + index] + offset;
         return HR_OK;

@@ -306,6 +306,13 @@ static void test_import_views(void)
     memcpy(views[0], &(int32_t){13}, 4); /* a view into a buffer that is not there */
     memcpy(views[0] + 8, &(int32_t){2}, 4);
     CHECK(import_one(&field, &array, NULL, &error) == HR_EUSAGE && strstr(error.message, "damaged") != NULL);
+    memcpy(views[0] + 8, &(int32_t){1}, 4); /* beyond the end of one that is */
+    memcpy(views[0] + 12, &(int32_t){15}, 4);
+    CHECK(import_one(&field, &array, NULL, &error) == HR_EUSAGE && strstr(error.message, "damaged") != NULL);
+    memcpy(views[0] + 12, &(int32_t){INT32_MAX}, 4);
+    CHECK(import_one(&field, &array, NULL, &error) == HR_EUSAGE && strstr(error.message, "damaged") != NULL);
+    memcpy(views[0] + 12, &(int32_t){14}, 4);
+    CHECK(import_one(&field, &array, NULL, &error) == HR_OK, "%s", error.message);
     memcpy(views[0], &(int32_t){-1}, 4);
     CHECK(import_one(&field, &array, NULL, &error) == HR_EUSAGE);
 }
