@@ -197,9 +197,9 @@ static int hr_json_write_number(hr_json_tree *tree, const hr_json_node *node, hr
     hr_numeric_parts parts;
     size_t size;
 
-    hr_numeric_scan(node->text, node->length, 0, &parts);
-    if (parts.class != HR_NUMERIC_NUMBER) /* its syntax is right: an exponent beyond everything */
+    if (!hr_numeric_json_fits(node->text, node->length))
         return hr_error_data(tree->error, HR_REASON_RANGE, NULL, 0, "a number is out of range for jsonb");
+    hr_numeric_scan(node->text, node->length, 0, &parts);
     size = hr_numeric_emit_size(&parts, parts.scale);
     tree->grown += size > node->length ? size - node->length : 0;
     if (tree->grown > HR_JSONB_GROWTH)

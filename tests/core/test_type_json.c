@@ -96,6 +96,7 @@ static void test_canonical(void)
     CHECK(hr_jsonb_canonical("{\"a\"", 4, &out, &error) == HR_EDATA && out.size == 4);
     CHECK(hr_jsonb_canonical("", 0, &out, &error) == HR_EDATA && out.size == 4);
     CHECK(hr_jsonb_canonical("[100e-889012345101]", 19, &out, &error) == HR_EDATA && error.reason == HR_REASON_RANGE && out.size == 4);
+    CHECK(hr_jsonb_canonical("[1e-11111111]", 13, &out, &error) == HR_EDATA && error.reason == HR_REASON_RANGE && out.size == 4);
     /* zero is zero, whatever its exponent */
     out.size = 0;
     CHECK(hr_jsonb_canonical("[0e57007898,-0E+1073741823,0.0]", 31, &out, &error) == HR_OK, "%s", error.message);
