@@ -45,14 +45,19 @@ static const hr_pg_statement HR_SQL_ADVANCE = {1, "headrace_advance",
     "  ON CONFLICT (run_id, worker, relation) DO UPDATE SET row_count = t.row_count + excluded.row_count) "
     "SELECT count(*) FROM moved"};
 
+/* A generation above ours is of an earlier question whose answer was lost: the run is ours alone. */
 static const char HR_SQL_RESOLVE[] =
     "UPDATE headrace.offsets o SET generation = o.generation + 1, updated_at = now() FROM unnest($3::text[], $4::int[], $5::bigint[])"
     " AS p(topic, partition, generation) WHERE o.job = $1 AND o.run_id = $2::uuid AND o.topic = p.topic AND o.partition = p.partition"
-    " AND o.generation = p.generation RETURNING o.topic, o.partition, o.next_offset, o.generation";
+    " AND o.generation >= p.generation RETURNING o.topic, o.partition, o.next_offset, o.generation";
 
+/* The counts are those of the lanes, which are exact even when a run never learned what became of its last batch. */
 static const char HR_SQL_FINISH[] =
-    "UPDATE headrace.receipts SET state = $2, finished_at = now(), read = $3, loaded = $4, rejected = $5, skipped = $6, bytes = $7,"
-    " seconds = $8, error = $9, detail = $10::jsonb WHERE run_id = $1::uuid";
+    "UPDATE headrace.receipts SET state = $2, finished_at = now(), read = l.read, loaded = l.loaded, rejected = l.rejected,"
+    " skipped = l.skipped, bytes = l.bytes, seconds = $3, error = $4, detail = $5::jsonb "
+    "FROM (SELECT coalesce(sum(read), 0) AS read, coalesce(sum(loaded), 0) AS loaded, coalesce(sum(rejected), 0) AS rejected,"
+    "  coalesce(sum(skipped), 0) AS skipped, coalesce(sum(bytes), 0) AS bytes FROM headrace.receipt_lanes WHERE run_id = $1::uuid) l "
+    "WHERE receipts.run_id = $1::uuid";
 
 /* An array literal being written for a text parameter: {a,b,c}. */
 typedef struct hr_array {
@@ -324,21 +329,15 @@ int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, c
     return rc;
 }
 
-int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, const hr_tally *total, double seconds, const hr_error *failure,
-                     const char *detail, hr_error *error)
+int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, double seconds, const hr_error *failure, const char *detail,
+                     hr_error *error)
 {
     const char *state = failure == NULL ? "succeeded" : failure->code == HR_ECANCELLED ? "cancelled" : "failed";
-    char numbers[5][24], seconds_text[32];
-    const int64_t counts[5] = {total->read, total->loaded, total->rejected, total->skipped, total->bytes};
+    char seconds_text[32];
 
-    for (int i = 0; i < 5; i++)
-        snprintf(numbers[i], sizeof(numbers[i]), "%" PRId64, counts[i]);
     snprintf(seconds_text, sizeof(seconds_text), "%.3f", seconds);
-    const char *values[] = {config->run_id, state,        numbers[0],
-                            numbers[1],     numbers[2],   numbers[3],
-                            numbers[4],     seconds_text, failure != NULL ? failure->message : NULL,
-                            detail};
-    HR_RETURN_NOT_OK(hr_pg_query(pg, HR_SQL_FINISH, 10, values, NULL, error));
+    const char *values[] = {config->run_id, state, seconds_text, failure != NULL ? failure->message : NULL, detail};
+    HR_RETURN_NOT_OK(hr_pg_query(pg, HR_SQL_FINISH, 5, values, NULL, error));
     if (config->one_off && (failure == NULL || config->commit_at_end)) {
         const char *key[] = {config->offsets_key, config->run_id};
         return hr_pg_query(pg, "DELETE FROM headrace.offsets WHERE job = $1 AND run_id = $2::uuid", 2, key, NULL, error);

@@ -35,7 +35,6 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
 int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, const int64_t *next, int32_t count, bool *landed,
                       hr_error *error);
 /* Close the receipt. `failure` NULL: succeeded. `detail` is JSON text. Offsets of a one-off run are forgotten when it succeeded. */
-int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, const hr_tally *total, double seconds, const hr_error *failure,
-                     const char *detail, hr_error *error);
+int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, double seconds, const hr_error *failure, const char *detail, hr_error *error);
 
 #endif

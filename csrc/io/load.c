@@ -140,17 +140,14 @@ static void hr_load_forget_rolled_back(hr_load *load)
 /* Close the receipt in the database, on a connection of its own that a cancel does not stop. */
 static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_error *error)
 {
-    hr_tally total;
     hr_pg *pg = NULL;
     char *detail = NULL;
-    int rc;
+    int rc = hr_report_detail(load->workers, load->worker_count, &detail, error);
 
-    hr_load_total(load, &total);
-    rc = hr_report_detail(load->workers, load->worker_count, &detail, error);
     if (rc == HR_OK)
         rc = hr_pg_open(load->config.dsn, "headrace", NULL, &pg, error);
     if (rc == HR_OK)
-        rc = hr_ledger_finish(pg, &load->config, &total, (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, failure, detail, error);
+        rc = hr_ledger_finish(pg, &load->config, (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, failure, detail, error);
     hr_pg_close(pg);
     hr_free(detail);
     return rc;
@@ -245,7 +242,7 @@ int hr_load_start(const char *config_json, hr_load_verb verb, hr_load **out, hr_
     if (load == NULL)
         return hr_error_nomem(error);
     pthread_mutex_init(&load->lock, NULL);
-    pthread_cond_init(&load->changed, NULL);
+    hr_condition_init(&load->changed);
     hr_error_clear(&load->error);
     load->verb = verb;
     load->started_ms = hr_monotonic_ms();
@@ -272,16 +269,9 @@ int hr_load_start(const char *config_json, hr_load_verb verb, hr_load **out, hr_
 
 bool hr_load_wait(hr_load *load, int timeout_ms)
 {
-    struct timespec until;
+    struct timespec until = hr_condition_until(timeout_ms);
     bool done;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
     pthread_mutex_lock(&load->lock);
     while (!load->done && pthread_cond_timedwait(&load->changed, &load->lock, &until) == 0)
         ;

@@ -15,6 +15,30 @@ int64_t hr_monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+void hr_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+struct timespec hr_condition_until(int timeout_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    return until;
+}
+
 /* Keep the worker's first error and let everybody see it. */
 static void hr_worker_fail(hr_worker *worker, const hr_error *error)
 {
@@ -44,14 +68,8 @@ static bool hr_worker_failed(hr_worker *worker)
 /* Wait on the condition for at most 100 ms: flags of other workers have no signal of their own. */
 static void hr_worker_wait(hr_worker *worker)
 {
-    struct timespec until;
+    struct timespec until = hr_condition_until(100);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 100 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
     pthread_cond_timedwait(&worker->changed, &worker->lock, &until);
 }
 
@@ -338,7 +356,7 @@ int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane
     worker->lane_count = lane_count;
     hr_error_clear(&worker->error);
     pthread_mutex_init(&worker->lock, NULL);
-    pthread_cond_init(&worker->changed, NULL);
+    hr_condition_init(&worker->changed);
     worker->target = hr_target_retain(target);
     worker->tallies = hr_calloc((size_t)lane_count + 1, sizeof(*worker->tallies));
     worker->from = hr_calloc((size_t)lane_count + 1, sizeof(*worker->from));

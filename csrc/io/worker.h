@@ -5,6 +5,7 @@
 #define HR_IO_WORKER_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "io/writer.h"
 
@@ -55,5 +56,9 @@ void hr_worker_join(hr_worker *worker);
 void hr_worker_free(hr_worker *worker);
 
 int64_t hr_monotonic_ms(void);
+/* A condition whose waits go by the monotonic clock: the wall clock may be set back, and a wait by it would last as much longer. */
+void hr_condition_init(pthread_cond_t *condition);
+/* The end of a wait of so many milliseconds on such a condition. */
+struct timespec hr_condition_until(int timeout_ms);
 
 #endif

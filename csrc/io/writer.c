@@ -254,6 +254,21 @@ static int hr_writer_reconnect(hr_writer *writer, hr_error *error)
     return rc;
 }
 
+/* After a lost connection: connect anew and ask whether the transaction that was to move the lanes to next[] has landed. The question may
+ * be cut off as well; then it is asked again. */
+static int hr_writer_resolve(hr_writer *writer, const int64_t *next, bool *landed, hr_error *error)
+{
+    for (;;) {
+        int rc;
+
+        HR_RETURN_NOT_OK(hr_writer_reconnect(writer, error));
+        rc = hr_ledger_resolve(writer->pg, writer->config, writer->holds, next, writer->lane_count, landed, error);
+        if (rc != HR_ESERVER || !hr_pg_lost(writer->pg) || writer->retries >= HR_WRITER_RETRIES)
+            return rc;
+        writer->retries++;
+    }
+}
+
 /* What to do after a failed attempt, *error: HR_OK = try again, *done = the batch has landed after all; anything else is final. */
 static int hr_writer_recover(hr_writer *writer, hr_work *work, int rc, bool *done, hr_error *error)
 {
@@ -278,11 +293,8 @@ static int hr_writer_recover(hr_writer *writer, hr_work *work, int rc, bool *don
         return HR_OK;
     if (!error->retriable || writer->open)
         return rc;
-    if (lost) {
-        HR_RETURN_NOT_OK(hr_writer_reconnect(writer, error));
-        HR_RETURN_NOT_OK(hr_ledger_resolve(writer->pg, writer->config, writer->holds, work->next, writer->lane_count, done, error));
-        return HR_OK;
-    }
+    if (lost)
+        return hr_writer_resolve(writer, work->next, done, error);
     hr_writer_pause(writer, 100 << writer->retries); /* deadlock, serialization, lock time-out, disk full for a moment */
     return HR_OK;
 }
@@ -340,8 +352,8 @@ int hr_writer_finish(hr_writer *writer, hr_error *error)
         writer->end_next[i] = writer->holds[i].next;
         writer->holds[i].next = writer->end_from[i];
     }
-    HR_RETURN_NOT_OK(hr_writer_reconnect(writer, error));
-    HR_RETURN_NOT_OK(hr_ledger_resolve(writer->pg, writer->config, writer->holds, writer->end_next, writer->lane_count, &landed, error));
+    writer->retries = 0;
+    HR_RETURN_NOT_OK(hr_writer_resolve(writer, writer->end_next, &landed, error));
     if (!landed) {
         hr_error_set(error, HR_ESERVER,
                      "the connection was lost while committing, and the server has rolled the run back: nothing was loaded");

@@ -94,3 +94,32 @@ def test_a_commit_whose_answer_is_lost_is_not_done_again(stage: Stage, scene: Sc
 def test_every_step_is_played() -> None:
     played = {step for scene in SCENES.values() for step in scene.steps}
     assert {step.name for step in STEPS} - played == {"resolve", "resolved", "rollback"}
+
+
+RESOLVE: list[tuple[str, Moment, Action]] = [
+    (step, when, do)
+    for step in ("resolve", "resolved")
+    for when in MOMENTS
+    for do in ("kill", "cut", "client", "terminate")
+    if do != "terminate" or when != "half"
+]
+
+
+@pytest.mark.parametrize("landed", [True, False], ids=["landed", "not landed"])
+@pytest.mark.parametrize(("step", "when", "do"), RESOLVE)
+def test_cut_again_while_asking_what_became_of_a_commit(
+    stage: Stage, landed: bool, step: str, when: Moment, do: Action
+) -> None:
+    first = Fault("committed", "before", "cut") if landed else Fault("commit", "before", "cut")
+    outcome = stage.play(SCENES["append"], first, Fault(step, when, do))
+    if do != "kill":
+        assert outcome.receipt is not None, f"the run should have gone on: {outcome.message}"
+
+
+def test_a_run_that_never_learns_what_became_of_a_commit_says_so_and_its_receipt_is_right(
+    stage: Stage,
+) -> None:
+    never = Fault("resolve", "before", "cut", times=100)
+    outcome = stage.play(SCENES["append"], Fault("committed", "before", "cut", nth=2), never)
+    assert outcome.receipt is None
+    assert "connection" in outcome.message

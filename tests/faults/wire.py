@@ -176,11 +176,26 @@ class _Pair:
         self.backend = 0
         self.last = ""  # the client's last step
         self.copying = ""  # the step that began the COPY
+        self.prepared: dict[bytes, bytes] = {}  # statements by their names
         self.trail: set[str] = set()  # the client's steps since the transaction began
         self.asked: dict[int, str] = {}  # Kafka: requests without an answer yet
 
     def other(self, end: _End) -> _End:
         return self.server if end is self.client else self.client
+
+
+def _statement(pair: _Pair, kind: str, body: bytes) -> tuple[str, bytes]:
+    """The kind and text that tell the step of a Parse or a Bind. A prepared statement is at its step when it is run, so
+    its Parse is kept, and tells nothing.
+    """
+    first, _, rest = body.partition(b"\0")
+    if kind == "P":
+        if not first:
+            return "P", rest
+        pair.prepared[first] = rest
+        return "prepare", b""
+    name = rest.partition(b"\0")[0]
+    return ("P", pair.prepared[name]) if name else ("B", b"")
 
 
 class Wire:
@@ -509,21 +524,24 @@ class Wire:
             pair.last = "startup"
             return "startup"
         kind, body = chr(message[0]), message[5:]
+        if end.side == "client" and kind in "PB":
+            kind, body = _statement(pair, kind, body)
         step = self._find(pair, end.side, kind, body)
         if end.side == "client":
-            if step or kind in "QP":
+            if step or kind in ("Q", "P"):
                 pair.last = step
                 pair.trail.add(step)
             if kind == "Q":
                 pair.copying = step
         elif kind == "K":
             pair.backend = struct.unpack_from("!I", body)[0]
-        elif kind == "Z" and body == b"I":
-            pair.trail.clear()
+        elif kind == "Z":
+            pair.last = ""
+            if body == b"I":
+                pair.trail.clear()
         return step
 
     def _find(self, pair: _Pair, side: Side, kind: str, body: bytes) -> str:
-        text = body.partition(b"\0")[2] if kind == "P" else body  # a Parse begins with the statement's name
         for step, pattern in _TESTS:
             if step.side != side or (
                 step.kind != kind and (len(kind) > 1 or kind not in _LETTERS[step.name])
@@ -533,7 +551,7 @@ class Wire:
                 continue
             if step.to and step.to != (pair.copying if side == "client" else pair.last):
                 continue
-            if not step.text or pattern.search(text):
+            if not step.text or pattern.search(body):
                 return step.name
         return ""
 
