@@ -3,12 +3,13 @@
 
 #include <stdio.h>
 
-extern const hr_generator_ops hr_generator_customers, hr_generator_products, hr_generator_purchases;
+extern const hr_generator_ops hr_generator_customers, hr_generator_products, hr_generator_purchases, hr_generator_frames;
 
 const hr_generator_ops *const hr_generators[] = {
     &hr_generator_customers,
     &hr_generator_products,
     &hr_generator_purchases,
+    &hr_generator_frames,
     NULL,
 };
 

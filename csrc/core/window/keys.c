@@ -166,7 +166,7 @@ int hr_window_keys_intern_own(hr_window_keys *keys, const hr_batch *rows, int64_
 int hr_window_keys_collect(hr_window_keys *keys, const uint64_t *used, uint32_t **rank, hr_error *error)
 {
     size_t count = (size_t)keys->rows->length;
-    uint32_t *live = hr_malloc((count + 1) * sizeof(*live)), *slots = NULL, slot_count = 0;
+    uint32_t *live = hr_calloc(count + 1, sizeof(*live)), *slots = NULL, slot_count = 0;
     hr_batch *rows = NULL;
     uint32_t kept = 0;
 
