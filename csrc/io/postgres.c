@@ -50,13 +50,17 @@ static hr_reason hr_pg_reason(const char *state, bool field)
         {"44000", HR_REASON_CONSTRAINT}, /* WITH CHECK OPTION */
         {"54000", HR_REASON_RANGE},      /* an index row too large */
         {"21000", HR_REASON_CONSTRAINT}, /* two rows of one key in one upsert: healed by taking them one after the other */
-        {"P0001", HR_REASON_CONSTRAINT}, /* RAISE in a trigger */
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(state, known[i].state) == 0)
             return known[i].reason;
     if (strncmp(state, "23", 2) == 0) /* integrity: check, unique, foreign key, exclusion */
+        return HR_REASON_CONSTRAINT;
+    if (strncmp(state, "P0", 2) == 0) /* RAISE, ASSERT and the like in a trigger */
+        return HR_REASON_CONSTRAINT;
+    /* RAISE ... USING ERRCODE: the standard leaves classes from 5 to 9 and from I to Z to others, of which PostgreSQL has these for itself */
+    if (strchr("6789IJKLMNOPQRSTUVWYZ", state[0]) != NULL)
         return HR_REASON_CONSTRAINT;
     if (strncmp(state, "22", 2) == 0) /* data exception: what only the type's input or a generated column sees */
         return field ? HR_REASON_TYPE : HR_REASON_CONSTRAINT;
@@ -92,7 +96,7 @@ static bool hr_pg_retriable(const char *state)
 {
     return strncmp(state, "08", 2) == 0 || strncmp(state, "53", 2) == 0 || strncmp(state, "57P", 3) == 0 || strncmp(state, "58", 2) == 0 ||
            strncmp(state, "40", 2) == 0 || strcmp(state, "55P03") == 0 || strcmp(state, "55006") == 0 || strcmp(state, "57014") == 0 ||
-           strcmp(state, "25P03") == 0 || strcmp(state, "25P04") == 0;
+           strcmp(state, "25P03") == 0 || strcmp(state, "25P04") == 0 || strcmp(state, "25006") == 0; /* a standby may be made primary */
 }
 
 /* The message of libpq without its trailing newline. */
@@ -113,6 +117,7 @@ static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
     const char *context = result != NULL ? PQresultErrorField(result, PG_DIAG_CONTEXT) : NULL;
     const char *column = result != NULL ? PQresultErrorField(result, PG_DIAG_COLUMN_NAME) : NULL;
     const char *hint = result != NULL ? PQresultErrorField(result, PG_DIAG_MESSAGE_HINT) : NULL;
+    const char *where = result != NULL ? PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION) : NULL;
 
     if (hr_pg_cancelled(pg))
         return hr_error_set(error, HR_ECANCELLED, "stopped by the caller; the open transaction was rolled back");
@@ -124,6 +129,9 @@ static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
         }
         return HR_ESERVER;
     }
+    if (state != NULL && strcmp(state, "25006") == 0 && hint == NULL)
+        hint = "this server is a standby, or default_transaction_read_only is on; target_session_attrs=read-write in the connection string "
+               "finds the primary among several hosts";
     hr_error_set(error, HR_ESERVER, "PostgreSQL: %s%s%s%s%s%s%s%s", primary, detail ? " (" : "", detail ? detail : "", detail ? ")" : "",
                  hint ? "; hint: " : "", hint ? hint : "", context ? "; in " : "", context ? context : "");
     if (error != NULL) {
@@ -131,6 +139,9 @@ static int hr_pg_fail(hr_pg *pg, const PGresult *result, hr_error *error)
         error->retriable = hr_pg_retriable(error->sqlstate);
         error->fatal = !error->retriable;
         error->reason = hr_pg_reason(error->sqlstate, hr_pg_note_place(pg, column, context));
+        /* a row that a policy of row security forbids has the state of a missing privilege, which is no row's fault */
+        if (strcmp(error->sqlstate, "42501") == 0 && where != NULL && strcmp(where, "ExecWithCheckOptions") == 0)
+            error->reason = HR_REASON_CONSTRAINT;
     }
     return HR_ESERVER;
 }
@@ -379,27 +390,56 @@ int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error)
     }
 }
 
-/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, silence is not. */
+/* Cut the server's state out of libpq's verbose words about a failed connection, "FATAL:  57P03: the database...", and the lines that only
+ * say where in the server's source that is. The state in *state; "" when no server has answered. With several hosts the last one's. */
+static void hr_pg_cut_state(char *message, char state[6])
+{
+    char *from = message, *to = message;
+
+    state[0] = '\0';
+    while (*from != '\0') {
+        size_t line = strcspn(from, "\n");
+        char *colon = memmem(from, line, ":  ", 3);
+        bool found = false;
+
+        line += from[line] == '\n';
+        while (colon != NULL && !found) {
+            size_t left = line - (size_t)(colon - from);
+            found = left > 10 && strspn(colon + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && colon[8] == ':' && colon[9] == ' ';
+            if (!found)
+                colon = memmem(colon + 3, left - 3, ":  ", 3);
+        }
+        if (found) {
+            size_t head = (size_t)(colon + 3 - from), tail = line - head - 7;
+            memcpy(state, colon + 3, 5);
+            state[5] = '\0';
+            memmove(to, from, head);
+            memmove(to + head, from + head + 7, tail);
+            to += head + tail;
+        } else if (state[0] == '\0' || to == message || memmem(from, line, ".c:", 3) == NULL) {
+            memmove(to, from, line);
+            to += line;
+        }
+        from += line;
+    }
+    *to = '\0';
+}
+
+/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, unless it is one of those that
+ * pass by; silence is not. */
 static int hr_pg_connect_error(hr_pg *pg, hr_error *error)
 {
-    char message[512];
-    const char *refusal;
+    char message[1024], state[6];
 
     snprintf(message, sizeof(message), "%s", PQerrorMessage(pg->conn));
+    hr_pg_cut_state(message, state);
     hr_pg_trim(message);
     hr_error_set(error, HR_ESERVER, "cannot connect to PostgreSQL: %s", message);
     if (error == NULL)
         return HR_ESERVER;
-    snprintf(error->sqlstate, sizeof(error->sqlstate), "08001");
-    /* libpq keeps no sqlstate of a failed connection. What a DBA has to heal starts with FATAL and is none of "starting up",
-     * "shutting down", "too many clients", "recovery". */
-    refusal = strstr(message, "FATAL:");
-    if (refusal != NULL && strstr(refusal, "starting up") == NULL && strstr(refusal, "shutting down") == NULL &&
-        strstr(refusal, "too many") == NULL && strstr(refusal, "remaining connection slots") == NULL &&
-        strstr(refusal, "recovery") == NULL && strstr(refusal, "terminating connection") == NULL) {
-        error->retriable = false;
-        error->fatal = true;
-    }
+    snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", state[0] != '\0' ? state : "08001");
+    error->retriable = hr_pg_retriable(error->sqlstate);
+    error->fatal = !error->retriable;
     return HR_ESERVER;
 }
 
@@ -475,7 +515,9 @@ int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool 
         return hr_error_nomem(error);
     }
     PQsetNoticeReceiver(pg->conn, hr_pg_no_notice, NULL);
+    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE); /* libpq keeps no state of a failed connection, but writes it down */
     rc = hr_pg_connect(pg, error);
+    PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
     if (rc == HR_OK && PQsetnonblocking(pg->conn, 1) != 0)
         rc = hr_pg_fail(pg, NULL, error);
     if (rc == HR_OK)

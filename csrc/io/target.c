@@ -333,6 +333,11 @@ static int hr_target_table(hr_pg *pg, const hr_load_config *config, hr_target *t
     if (rc == HR_OK && !hr_is_true(rows, 0, 9))
         rc = hr_error_set(error, HR_ESCHEMA, "role \"%s\" may not insert into %s: GRANT INSERT ON %s TO it", PQgetvalue(rows, 0, 10),
                           target->display, target->display);
+    if (rc == HR_OK && config->mode == HR_MODE_APPEND && hr_is_true(rows, 0, 11))
+        rc = hr_error_set(error, HR_ESCHEMA,
+                          "row security applies to role \"%s\" on %s, where PostgreSQL allows no COPY: load with mode \"upsert\" or "
+                          "\"replace\", or as a role that has BYPASSRLS",
+                          PQgetvalue(rows, 0, 10), target->display);
     PQclear(rows);
     if (rc == HR_OK)
         rc = hr_pg_quote_table(&quoted, target->schema_name, target->table_name, error);
