@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import harness, machine
 from bench.harness import Bench, Options, say
-from stack.paths import BUILD
+from bench.results import Files
 
 QUICK = Options(
     records=300_000,
@@ -22,8 +22,8 @@ QUICK = Options(
 """Enough to see that everything runs; too short for the numbers to mean much."""
 
 
-def parse(argv: Sequence[str] | None) -> tuple[Options, list[str], bool]:
-    """Options, names of cases (none: all), and whether only to list them."""
+def parse(argv: Sequence[str]) -> tuple[Options, list[str], bool, bool]:
+    """Options, names of cases (none: all), whether only to list them, and whether the sizes are small."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("cases", nargs="*", help="cases to run, or names of figures; all unless given")
     parser.add_argument("--list", action="store_true", help="print the cases and their figures")
@@ -48,7 +48,7 @@ def parse(argv: Sequence[str] | None) -> tuple[Options, list[str], bool]:
     options = replace(options, **given)
     if options.rounds < 3 or min(vars(options).values()) < 1:
         parser.error("every number must be above 0, and rounds at least 3")
-    return options, args.cases, args.list
+    return options, args.cases, args.list, args.quick
 
 
 def choose(found: dict[str, Any], wanted: Sequence[str]) -> dict[str, Any]:
@@ -73,8 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bench import scaling
 
         return scaling.main(words[1:])
-    options, wanted, only_list = parse(words)
-    found = choose(harness.load_cases(), wanted)
+    options, wanted, only_list, quick = parse(words)
+    all_cases = harness.load_cases()
+    found = choose(all_cases, wanted)
     if only_list:
         for name, module in found.items():
             print(f"{name}: {module.__doc__.splitlines()[0]}")
@@ -84,25 +85,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     about = machine.describe()
     print("\n".join(f"{name}: {value}" for name, value in about.items()))
     print("options: " + ", ".join(f"{name} {value}" for name, value in vars(options).items()), flush=True)
-    values: dict[str, float] = {}
-    details: dict[str, Any] = {"machine": about, "options": vars(options), "figures": values, "runs": {}}
+    with_them = {"machine": about, "options": vars(options)}
+    files = Files(all_cases, with_them, quick=quick, fresh=not wanted)
     rows: list[list[str]] = []
     bench = Bench(options)
     try:
         for name, module in found.items():
             say(f"-- {name}: {module.__doc__.splitlines()[0]}")
             results, figures = harness.run_case(bench, name, module)
-            values.update(figures)
-            details["runs"][name] = harness.raw(results)
+            files.put(name, results, figures)
             rows += harness.figure_rows(module.FIGURES, figures)
             print(f"\n{name}: {module.__doc__.splitlines()[0]}")
             print(harness.table(harness.SIDE_HEAD, harness.side_rows(results)), flush=True)
     finally:
         bench.close()
     print("\n" + harness.table(harness.FIGURE_HEAD, rows))
-    harness.write_json(BUILD / "bench.json", values)
-    harness.write_json(BUILD / "bench-details.json", details)
-    say(f"written: {BUILD / 'bench.json'} and bench-details.json beside it, with every run")
+    say(f"written: {files.figures} and {files.details.name} beside it, with every run")
     return 0
 
 

@@ -8,11 +8,12 @@ Written: build/bench-scaling.json with every run, docs/pictures/scaling-*.svg.
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import statistics
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -284,17 +285,23 @@ def main(argv: Sequence[str]) -> int:
     budget = (10 if args.quick else args.megabytes) * 1_000_000
     about = machine.describe()
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
+    result = BUILD / "bench-scaling-quick.json" if args.quick else RESULT
     plots: dict[str, Any] = {}
+    if args.plots and result.exists():  # the others stay as they were measured
+        plots = {
+            name: kept for name, kept in json.loads(result.read_text())["plots"].items() if name in SCALES
+        }
     for name in args.plots or SCALES:
         bench = Bench(Options(rounds=args.rounds))  # fresh servers: the disk holds one plot's data at a time
         try:
-            plots[name] = measure(name, SCALES[name], SCALES[name].points(bench, budget), args.rounds)
+            measured = measure(name, SCALES[name], SCALES[name].points(bench, budget), args.rounds)
         finally:
             bench.close()
-        print(f"\n{name}: {SCALES[name].title}\n" + table(HEAD, rows(plots[name])), flush=True)
-    write_json(RESULT, {"machine": about, "load": os.getloadavg(), "plots": plots})
-    say(f"written: {RESULT}, with every run")
+        print(f"\n{name}: {SCALES[name].title}\n" + table(HEAD, rows(measured)), flush=True)
+        plots[name] = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "machine": about, **measured}
+        write_json(result, {"plots": plots})
+    say(f"written: {result}, with every run")
     if not args.no_pictures and not args.quick:
-        for file in plot.pictures(RESULT):
+        for file in plot.pictures(result):
             say(f"drawn: {file.relative_to(ROOT)}")
     return 0
