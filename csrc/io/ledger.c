@@ -7,6 +7,12 @@
 static const char HR_SQL_BEGIN[] =
     "INSERT INTO headrace.receipts (run_id, job, target, mode, source, settings, state) VALUES ($1, $2, $3, $4, $5, $6::jsonb, 'running')";
 
+/* Waits for a batch that is just being committed, by a worker that is overtaken or whose connection was lost, so that the next statement
+ * sees it. Sorted like HR_SQL_TAKE. */
+static const char HR_SQL_LOCK[] =
+    "SELECT 1 FROM headrace.offsets o JOIN unnest($2::text[], $3::int[]) AS t(topic, partition)"
+    " ON o.topic = t.topic AND o.partition = t.partition WHERE o.job = $1 ORDER BY o.topic, o.partition FOR UPDATE OF o";
+
 static const char HR_SQL_INTERRUPT[] =
     "UPDATE headrace.receipts r SET state = 'interrupted', finished_at = now(), error = 'the worker ended without a word; '"
     " || 'headrace.receipt_lanes says what it had committed', read = l.read, loaded = l.loaded, rejected = l.rejected, skipped = l.skipped,"
@@ -186,7 +192,9 @@ int hr_ledger_take(hr_pg *pg, const hr_load_config *config, const char *target, 
         rc = hr_pg_exec(pg, "BEGIN", NULL, error);
     if (rc == HR_OK) {
         const char *values[] = {config->offsets_key, HR_TEXT_OF(arrays[0]), HR_TEXT_OF(arrays[1]), config->run_id};
-        rc = hr_pg_query(pg, HR_SQL_INTERRUPT, 4, values, NULL, error);
+        rc = hr_pg_query(pg, HR_SQL_LOCK, 3, values, NULL, error);
+        if (rc == HR_OK)
+            rc = hr_pg_query(pg, HR_SQL_INTERRUPT, 4, values, NULL, error);
     }
     if (rc == HR_OK)
         rc = hr_ledger_begin(pg, config, target, error);

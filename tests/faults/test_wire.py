@@ -8,16 +8,12 @@ plays every fault at every step in every mode (half an hour).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
-from stack import kafka, ports, postgres
-from tests.faults import scenes, seeds
+from tests.faults import seeds
 from tests.faults.scenes import SCENES, Scene, Stage
-from tests.faults.wire import STEPS, Action, Fault, Moment, Wire, terminator
-from tests.faults.workers import Workers
-from tests.real.load_kit import produce
+from tests.faults.wire import STEPS, Action, Fault, Moment
 
 pytestmark = pytest.mark.real
 
@@ -56,26 +52,6 @@ def cases() -> list[tuple[str, str, Moment, Action]]:
     return list(dict.fromkeys(found))
 
 
-@pytest.fixture(scope="module")
-def stage(
-    pg: postgres.Server, broker: kafka.Broker, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    """Where scenes are played; one for all tests of this file."""
-    import headrace
-
-    database, topic = "wire", "wire"
-    pg.create_database(database)
-    broker.create_topic(topic, 1)
-    produce(broker.bootstrap, topic, scenes.records())
-    file = tmp_path_factory.mktemp("wire") / "purchases.jsonl"
-    file.write_bytes(b"".join(record + b"\n" for record in scenes.records()))
-    headrace.migrations.apply(pg.dsn(database))
-    with Wire(ports.LOOPBACK, pg.port, terminate=terminator(pg)) as wire, Workers() as workers:
-        yield Stage(pg, database, f"kafka://{broker.bootstrap}/{topic}", file, wire, workers)
-    pg.drop_database(database)
-    broker.delete_topic(topic)
-
-
 @pytest.mark.parametrize(("name", "step", "when", "do"), cases())
 def test_cut_at_every_step(stage: Stage, name: str, step: str, when: Moment, do: Action) -> None:
     scene = SCENES[name]
@@ -96,17 +72,20 @@ def test_every_step_is_played() -> None:
     assert {step.name for step in STEPS} - played == {"resolve", "resolved", "rollback"}
 
 
-RESOLVE: list[tuple[str, Moment, Action]] = [
-    (step, when, do)
-    for step in ("resolve", "resolved")
-    for when in MOMENTS
-    for do in ("kill", "cut", "client", "terminate")
-    if do != "terminate" or when != "half"
-]
+def questions() -> list[tuple[bool, str, Moment, Action]]:
+    """Where and how a run is stopped that asks what became of its COMMIT, which has landed or not."""
+    every: list[tuple[bool, str, Moment, Action]] = [
+        (landed, step, when, do)
+        for landed in (True, False)
+        for step in ("resolve", "resolved")
+        for when in MOMENTS
+        for do in ("kill", "cut", "client", "terminate")
+        if do != "terminate" or when != "half"
+    ]
+    return every if ALL else sorted(seeds.chance("questions").sample(every, 10))
 
 
-@pytest.mark.parametrize("landed", [True, False], ids=["landed", "not landed"])
-@pytest.mark.parametrize(("step", "when", "do"), RESOLVE)
+@pytest.mark.parametrize(("landed", "step", "when", "do"), questions())
 def test_cut_again_while_asking_what_became_of_a_commit(
     stage: Stage, landed: bool, step: str, when: Moment, do: Action
 ) -> None:
