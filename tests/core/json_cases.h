@@ -1,6 +1,9 @@
-/* tests/core/json_cases.h: JSON texts and what RFC 8259 says of them, for test_json.c and test_json_oracle.c.
+/* tests/core/json_cases.h: JSON texts and what RFC 8259 says of them, for test_json.c, test_json_paths.c and test_json_oracle.c.
  *
- * Written for Headrace in the spirit of the public conformance suites: y_ must be read, n_ must be refused, each for one reason.
+ * Written for Headrace by the classes of the public parsing suite (nst/JSONTestSuite): y_ is JSON and must be read, n_ is not and must be
+ * refused, each for one reason. i_ is left to the implementation; docs/types.md says what Headrace does: numbers of any size are JSON (the
+ * column decides); half a surrogate pair, broken UTF-8 and UTF-16 are refused, and so is a byte order mark inside a record; nesting is read
+ * 1,000 deep. An escaped NUL is JSON: `reason` says what becomes of it where NUL cannot be kept.
  */
 #ifndef HR_TESTS_JSON_CASES_H
 #define HR_TESTS_JSON_CASES_H
@@ -10,13 +13,26 @@
 typedef struct json_case {
     const char *name;
     const char *text;
-    size_t len;        /* texts may hold NUL bytes */
-    hr_reason reason;  /* HR_REASON_NONE: good */
+    size_t len;       /* texts may hold NUL bytes */
+    hr_reason reason; /* HR_REASON_NONE: good */
 } json_case;
 
-#define GOOD(name, text) {name, text, sizeof(text) - 1, HR_REASON_NONE}
-#define BAD(name, text) {name, text, sizeof(text) - 1, HR_REASON_MALFORMED}
-#define ENCODING(name, text) {name, text, sizeof(text) - 1, HR_REASON_ENCODING}
+#define GOOD(name, text)                                                                                                                   \
+    {                                                                                                                                      \
+        name, text, sizeof(text) - 1, HR_REASON_NONE                                                                                       \
+    }
+#define BAD(name, text)                                                                                                                    \
+    {                                                                                                                                      \
+        name, text, sizeof(text) - 1, HR_REASON_MALFORMED                                                                                  \
+    }
+#define ENCODING(name, text)                                                                                                               \
+    {                                                                                                                                      \
+        name, text, sizeof(text) - 1, HR_REASON_ENCODING                                                                                   \
+    }
+#define NUL(name, text)                                                                                                                    \
+    {                                                                                                                                      \
+        name, text, sizeof(text) - 1, HR_REASON_ENCODING                                                                                   \
+    }
 
 static const json_case json_cases[] = {
     /* values alone */
@@ -32,15 +48,17 @@ static const json_case json_cases[] = {
     BAD("n_empty", ""),
     BAD("n_space_only", " \t\r\n"),
     BAD("n_nul_byte_only", "\0"),
-    BAD("n_bom", "\xef\xbb\xbf{}"),
+    BAD("i_bom", "\xef\xbb\xbf{}"),
     BAD("n_bom_alone", "\xef\xbb\xbf"),
     BAD("n_half_bom", "\xef\xbb{}"),
-    BAD("n_utf16_le", "{\0}\0"),
-    BAD("n_utf16_bom", "\xff\xfe{\0}\0"),
+    BAD("i_utf16_le", "{\0}\0"),
+    BAD("i_utf16_bom", "\xff\xfe{\0}\0"),
     BAD("n_vertical_tab_is_no_space", "\v1"),
     BAD("n_form_feed_is_no_space", "[\f1]"),
-    BAD("n_nbsp_is_no_space", "[1,\xc2\xa0" "2]"),
-    BAD("n_line_separator_is_no_space", "[1,\xe2\x80\xa8" "2]"),
+    BAD("n_nbsp_is_no_space", "[1,\xc2\xa0"
+                              "2]"),
+    BAD("n_line_separator_is_no_space", "[1,\xe2\x80\xa8"
+                                        "2]"),
     BAD("n_word", "nope"),
     BAD("n_null_short", "nul"),
     BAD("n_null_long", "nullx"),
@@ -143,7 +161,8 @@ static const json_case json_cases[] = {
     BAD("n_object_value_then_word", "{\"a\":1x}"),
     BAD("n_object_string_then_word", "{\"a\":\"b\"c}"),
     BAD("n_object_comment", "{\"a\":1/**/}"),
-    BAD("n_object_nul_in_the_middle", "{\"a\":\0" "1}"),
+    BAD("n_object_nul_in_the_middle", "{\"a\":\0"
+                                      "1}"),
 
     /* numbers */
     GOOD("y_number_negative_zero", "-0"),
@@ -220,18 +239,18 @@ static const json_case json_cases[] = {
     GOOD("y_string_16_bytes", "\"0123456789abcdef\""),
     GOOD("y_string_escape_at_16", "\"0123456789abcde\\n0123456789abcdef\""),
     GOOD("y_string_braces", "\"{[}],:\""),
-    ENCODING("n_string_nul_escape", "\"\\u0000\""),
-    ENCODING("n_string_nul_escape_inside", "{\"a\":\"x\\u0000y\"}"),
-    ENCODING("n_string_nul_escape_in_key", "{\"\\u0000\":1}"),
-    ENCODING("n_string_lone_high", "\"\\ud800\""),
-    ENCODING("n_string_lone_high_then_text", "\"\\ud83dx\""),
-    ENCODING("n_string_lone_high_then_escape", "\"\\ud83d\\n\""),
-    ENCODING("n_string_high_then_plain", "\"\\ud83d\\u0041\""),
-    ENCODING("n_string_two_highs", "\"\\ud83d\\ud83d\""),
-    ENCODING("n_string_lone_low", "\"\\ude00\""),
-    ENCODING("n_string_pair_swapped", "\"\\ude00\\ud83d\""),
+    NUL("y_string_nul_escape", "\"\\u0000\""),
+    NUL("y_string_nul_escape_inside", "{\"a\":\"x\\u0000y\"}"),
+    NUL("y_string_nul_escape_in_key", "{\"\\u0000\":1}"),
+    ENCODING("i_string_lone_high", "\"\\ud800\""),
+    ENCODING("i_string_lone_high_then_text", "\"\\ud83dx\""),
+    ENCODING("i_string_lone_high_then_escape", "\"\\ud83d\\n\""),
+    ENCODING("i_string_high_then_plain", "\"\\ud83d\\u0041\""),
+    ENCODING("i_string_two_highs", "\"\\ud83d\\ud83d\""),
+    ENCODING("i_string_lone_low", "\"\\ude00\""),
+    ENCODING("i_string_pair_swapped", "\"\\ude00\\ud83d\""),
     ENCODING("n_string_high_then_broken_hex", "\"\\ud83d\\uzzzz\""),
-    ENCODING("n_string_lone_high_in_key", "{\"\\ud800\":1}"),
+    ENCODING("i_string_lone_high_in_key", "{\"\\ud800\":1}"),
     ENCODING("n_string_high_at_the_end", "[\"\\udbff"),
     BAD("n_string_unclosed", "\"abc"),
     BAD("n_string_unclosed_escape", "\"abc\\"),
@@ -261,12 +280,201 @@ static const json_case json_cases[] = {
     BAD("n_string_raw_newline_in_key", "{\"a\nb\":1}"),
     BAD("n_string_triple_quotes", "\"\"\"a\"\"\""),
     BAD("n_string_glued", "\"a\"\"b\""),
+
+    /* numbers of any size are JSON */
+    GOOD("i_number_int64_max_plus_one", "9223372036854775808"),
+    GOOD("i_number_int64_min_minus_one", "-9223372036854775809"),
+    GOOD("i_number_forty_digits", "[-1234567890123456789012345678901234567890]"),
+    GOOD("i_number_exponent_of_nine_digits", "1e123456789"),
+    GOOD("i_number_exponent_of_thirty_digits", "0.5e-123456789012345678901234567890"),
+    GOOD("i_number_overflows_double", "1.5e+9999"),
+    GOOD("i_number_overflows_double_below", "[-1.5E9999]"),
+    GOOD("i_number_underflows_double", "123.456e-789"),
+    GOOD("i_number_huge_zero", "0e999999"),
+    GOOD("y_number_close_to_zero", "-0.0000000000000000000000000000000000000000000000000000000000000000000000000000000001"),
+    GOOD("y_number_zero_exponent_plus", "[0e+1]"),
+    GOOD("y_number_zero_fraction_exponent", "[-0.0E-0]"),
+    GOOD("y_number_max_double", "1.7976931348623157e308"),
+    GOOD("y_number_limits_in_object", "{\"least\":-1.0e+28,\"most\":1.0e+28}"),
+    GOOD("y_number_many_digits_in_array", "[1000000000000000000.000000000000000005 , 1E22,1e-2]"),
+    BAD("n_number_plus_plus", "[++12]"),
+    BAD("n_number_plus_infinity", "[+Inf]"),
+    BAD("n_number_minus_nan", "[-NaN]"),
+    BAD("n_number_inf", "[Inf]"),
+    BAD("n_number_lower_infinity", "[infinity]"),
+    BAD("n_number_lower_nan", "[nan]"),
+    BAD("n_number_minus_lower_infinity", "[-infinity]"),
+    BAD("n_number_point_minus", "[.-1]"),
+    BAD("n_number_point_after_fraction", "[-1.0.]"),
+    BAD("n_number_minus_point_last", "[-2.]"),
+    BAD("n_number_fraction_exponent_alone", "[0.3e]"),
+    BAD("n_number_fraction_exponent_sign_alone", "[0.3e+]"),
+    BAD("n_number_zero_exponent_alone", "[0e]"),
+    BAD("n_number_zero_exponent_upper_sign_alone", "[0E+]"),
+    BAD("n_number_exponent_minus_alone", "[1.0e-]"),
+    BAD("n_number_two_exponent_letters", "[1eE2]"),
+    BAD("n_number_point_exponent_minus", "[2.e-3]"),
+    BAD("n_number_point_exponent_plus", "[9.e+]"),
+    BAD("n_number_zero_point_exponent", "[0.e1]"),
+    BAD("n_number_two_leading_zeros_fraction", "[-00.5]"),
+    BAD("n_number_two_leading_zeros_exponent", "00e1"),
+    BAD("n_number_expression", "[1+2]"),
+    BAD("n_number_minus_inside", "[1-2]"),
+    BAD("n_number_hex_letters", "[0x4aF]"),
+    BAD("n_number_hex_one_digit", "[0x1]"),
+    BAD("n_number_exponent_plus_minus", "[0e+-1]"),
+    BAD("n_number_words_behind", "[-123.25foo]"),
+    BAD("n_number_letter_for_exponent", "[1.5H-308]"),
+    BAD("n_number_letter_after_exponent", "[1ea]"),
+    BAD("n_number_minus_foo", "[-foo]"),
+    BAD("n_number_minus_leading_zero_digits", "[-012]"),
+    BAD("n_number_then_nul_then_digits", "12\0"
+                                         "00"),
+    BAD("n_number_percent", "[50%]"),
+    BAD("n_number_point_alone", "[.]"),
+    BAD("n_number_apostrophe", "[1'000]"),
+
+    /* strings that must be read */
+    GOOD("y_string_escaped_control", "[\"\\u0012\"]"),
+    GOOD("y_string_escaped_newline", "[\"new\\u000Aline\"]"),
+    GOOD("y_string_escaped_noncharacter", "[\"\\uFFFF\\uFDD0\"]"),
+    GOOD("y_string_escaped_quote_and_backslash", "[\"\\u0022\\u005C\"]"),
+    GOOD("y_string_escaped_noncharacters_of_planes", "[\"\\uD83F\\uDFFE\\uDBFF\\uDFFE\"]"),
+    GOOD("y_string_escaped_spaces", "[\"\\u00A0\\u200B\\u2064\\u2028\"]"),
+    GOOD("y_string_two_pairs", "[\"\\ud83d\\ude39\\ud83d\\udc8d\"]"),
+    GOOD("y_string_double_escape_letter", "[\"\\\\a\\\\n\"]"),
+    GOOD("y_string_like_a_comment", "[\"a/*b*/c//d#e\"]"),
+    GOOD("y_string_raw_noncharacters", "[\"\xef\xbf\xbf\xef\xbf\xbe\xf4\x8f\xbf\xbf\xf0\x9b\xbf\xbf\"]"),
+    GOOD("y_string_raw_pi_and_space", "[\" \xcf\x80 \"]"),
+    GOOD("y_string_raw_bom_inside", "[\"\xef\xbb\xbf\"]"),
+    GOOD("y_string_delete_escaped", "\"a\\u007fb\""),
+    GOOD("y_string_quote_after_three_backslashes", "[\"\\\\\\\"\"]"),
+    GOOD("y_true_in_array", "[true]"),
+    GOOD("y_negative_fraction_alone", "-0.1"),
+    GOOD("y_array_space_before_string", "[ \"asd\"]"),
+    GOOD("y_array_trailing_newline", "[\"a\"]\n"),
+    GOOD("y_array_several_nulls", "[1,null,null,null,2]"),
+    GOOD("y_array_with_newlines", "[\n\n1\r\n]\n"),
+    GOOD("y_object_with_newlines", "{\n\"a\" :\n\"b\"\n}"),
+    GOOD("y_object_duplicate_key_and_value", "{\"a\":\"b\",\"a\":\"b\"}"),
+    GOOD("y_object_unicode_text", "{\"title\":\"\\u041f\\u043e\\u043b\\u0442\\u043e\\u0440\\u0430\"}"),
+    GOOD("y_object_keys_composed_and_not", "{\"\xc3\xa9\":1,\"e\xcc\x81\":2}"),
+    GOOD("y_object_long_strings",
+         "{\"x\":[{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}],\"id\":\"bbbbbbbbbbbbbbbbbbbbbbbbb\"}"),
+
+    /* strings that must not */
+    ENCODING("i_string_high_then_escaped_text", "[\"\\ud800\\nabc\"]"),
+    ENCODING("i_string_high_then_two", "[\"\\ud888\\u1234\"]"),
+    ENCODING("i_string_incomplete_pair_then_valid", "[\"\\ud800\\ud800\\n\"]"),
+    ENCODING("i_string_low_in_key", "{\"\\udfaa\":0}"),
+    ENCODING("i_string_low_then_text", "[\"\\udd1ea\"]"),
+    ENCODING("n_string_high_then_u", "[\"\\ud800\\u\"]"),
+    ENCODING("n_string_high_then_u1", "[\"\\ud800\\u1\"]"),
+    ENCODING("n_string_high_then_u1x", "[\"\\ud800\\u1x\"]"),
+    ENCODING("n_string_high_then_half_low", "[\"\\ud834\\udd\"]"),
+    ENCODING("n_string_high_then_bare_backslash", "[\"\\ud800\\\"]"),
+    ENCODING("n_string_highs_then_bad_escape", "[\"\\ud800\\ud800\\x\"]"),
+    BAD("n_string_letter_without_quotes", "[\xc3\xa9]"),
+    BAD("n_string_backslash_nul", "[\"\\\0\"]"),
+    BAD("n_string_backslash_tab", "[\"\\\t\"]"),
+    BAD("n_string_backslash_emoji", "[\"\\\xf0\x9f\x8c\x80\"]"),
+    BAD("n_string_backslashes_odd", "[\"\\\\\\\"]"),
+    BAD("n_string_escape_q", "[\"\\uqqqq\"]"),
+    BAD("n_string_escape_00a", "[\"\\u00A\"]"),
+    BAD("n_string_escape_octal", "[\"\\101\"]"),
+    BAD("n_string_escaped_space_before", "[\\u0020\"a\"]"),
+    BAD("n_string_escape_starts_unclosed", "[\"\\"),
+    BAD("n_string_words_behind", "\"\"x"),
+    BAD("n_string_typographic_quotes", "[\xe2\x80\x9c"
+                                       "a\xe2\x80\x9d]"),
+    BAD("n_string_backticks", "[`a`]"),
+
+    /* structures that must not */
+    BAD("n_array_then_comma", "[\"\"],"),
+    BAD("n_array_then_bracket", "[\"x\"]]"),
+    BAD("n_array_number_and_commas", "[1,,]"),
+    BAD("n_array_inner_without_comma", "[3[4]]"),
+    BAD("n_array_unclosed_newlines", "[\"a\",\n4\n,1,"),
+    BAD("n_array_unclosed_object", "[{}"),
+    BAD("n_array_unclosed_half_false", "[ false, fals"),
+    BAD("n_array_string_unclosed", "[\"asd]"),
+    BAD("n_array_apostrophe", "['"),
+    BAD("n_array_open_strings", "[\"\\{[\"\\{[\"\\{"),
+    BAD("n_array_truth", "[\"x\", truth]"),
+    BAD("n_array_form_feed", "[\"\v a\"\f]"),
+    BAD("n_array_two", "[][]"),
+    BAD("n_array_angle_null", "[<null>]"),
+    BAD("n_structure_angle", "<.>"),
+    BAD("n_structure_star", "*"),
+    BAD("n_structure_letter", "\xc3\xa9"),
+    BAD("n_structure_word_joiner", "[\xe2\x81\xa0]"),
+    BAD("n_structure_ideographic_space", "[1\xe3\x80\x80]"),
+    BAD("n_structure_word_with_accent", "a\xc3\xa5"),
+    BAD("n_structure_escaped_newline_before", "[\\u000A\"\"]"),
+    BAD("n_structure_hash", "{\"a\":\"b\"}#{}"),
+    BAD("n_structure_number_then_word", "2@"),
+    BAD("n_structure_nul_after_bracket", "[\0]"),
+    BAD("n_structure_open_array_object", "[{\"\":[{\"\":"),
+    BAD("n_object_open_array", "{["),
+    BAD("n_object_open_string", "{\"a"),
+    BAD("n_object_open_apostrophes", "{'a'"),
+    BAD("n_object_close_bracket", "{]"),
+    BAD("n_object_comma_for_brace", "{\"x\":true,"),
+    BAD("n_object_bracket_key", "{[:\"x\"}"),
+    BAD("n_object_emoji_key", "{\xf0\x9f\x87\xa8\xf0\x9f\x87\xad}"),
+    BAD("n_object_huge_number_key", "{9999E9999:1}"),
+    BAD("n_object_repeated_null_keys", "{null:null,null:null}"),
+    BAD("n_object_words_behind_value", "{\"a\":\"a\" 123}"),
+    BAD("n_object_bad_value", "[\"x\", {\"a\":truth}]"),
+    BAD("n_object_semicolon", "{\"a\";1}"),
+    BAD("n_object_unterminated_value", "{\"a\":\"a"),
+    BAD("n_object_several_trailing_commas", "{\"id\":0,,,,,}"),
+    BAD("n_object_trailing_comment_block", "{\"a\":\"b\"}/**/"),
+    BAD("n_object_trailing_comment_open", "{\"a\":\"b\"}/**//"),
+    BAD("n_object_trailing_slash", "{\"a\":\"b\"}/"),
+    BAD("n_object_comment_before_value", "{\"a\":/*x*/1}"),
+    BAD("n_object_single_string", "{\"foo\":\"bar\",\"a\"}"),
+    BAD("n_object_key_then_number", "{\"a\" 1:2}"),
+    BAD("n_object_two_colons", "{\"a\":1:2}"),
+    BAD("n_object_nested_unquoted", "{\"a\":{b:1}}"),
+};
+
+/* Bytes that are no UTF-8: all refused as encoding, wherever they stand. The scanner alone does not look at them. */
+static const json_case json_utf8_cases[] = {
+    ENCODING("i_string_byte_ff", "[\"\xff\"]"),
+    ENCODING("i_string_continuation_alone", "[\"\x81\"]"),
+    ENCODING("i_string_latin_1", "[\"\xe9\"]"),
+    ENCODING("i_string_cut_character", "[\"\xe0\xff\"]"),
+    ENCODING("i_string_cut_at_the_quote", "[\"\xe2\x82\"]"),
+    ENCODING("i_string_overlong_slash", "[\"\xc0\xaf\"]"),
+    ENCODING("i_string_overlong_nul", "[\"\xc0\x80\"]"),
+    ENCODING("i_string_overlong_six", "[\"\xfc\x83\xbf\xbf\xbf\xbf\"]"),
+    ENCODING("i_string_overlong_three", "[\"\xe0\x80\x80\"]"),
+    ENCODING("i_string_surrogate_bytes", "[\"\xed\xa0\x80\"]"),
+    ENCODING("i_string_surrogate_pair_bytes", "[\"\xed\xa0\xbd\xed\xb8\x80\"]"),
+    ENCODING("i_string_beyond_unicode", "[\"\xf4\xbf\xbf\xbf\"]"),
+    ENCODING("i_string_valid_then_invalid", "[\"\xe6\x97\xa5\xd1\x88\xfa\"]"),
+    ENCODING("i_string_after_sixteen", "[\"0123456789abcdef\xc3\"]"),
+    ENCODING("i_key_invalid", "{\"\xb9\":0}"),
+    ENCODING("n_array_bytes", "[\xff]"),
+    ENCODING("n_array_word_then_byte", "[a\xe5]"),
+    ENCODING("n_number_then_byte", "[123\xe5]"),
+    ENCODING("n_number_exponent_then_byte", "[1e1\xe5]"),
+    ENCODING("n_number_byte_after_e", "[1e\xe5]"),
+    ENCODING("n_number_zero_then_byte", "[0\xe5]"),
+    ENCODING("n_string_byte_in_escape", "[\"\\u\xe5\"]"),
+    ENCODING("n_string_byte_after_backslash", "[\"\\\xe5\"]"),
+    ENCODING("n_structure_byte", "\xe5"),
+    ENCODING("n_object_byte_in_key_and_comma", "{\"\xb9\":\"0\",}"),
+    ENCODING("n_structure_half_bom", "\xef\xbb{}"),
 };
 
 #undef GOOD
 #undef BAD
 #undef ENCODING
+#undef NUL
 
 #define JSON_CASE_COUNT (sizeof(json_cases) / sizeof(json_cases[0]))
+#define JSON_UTF8_CASE_COUNT (sizeof(json_utf8_cases) / sizeof(json_utf8_cases[0]))
 
 #endif
