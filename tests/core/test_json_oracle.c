@@ -15,6 +15,8 @@ static void test_cases(void)
 {
     for (size_t i = 0; i < JSON_CASE_COUNT; i++)
         compare_verdicts(json_cases[i].text, json_cases[i].len);
+    for (size_t i = 0; i < JSON_UTF8_CASE_COUNT; i++)
+        compare_verdicts(json_utf8_cases[i].text, json_utf8_cases[i].len);
 }
 
 /* ---- documents made at random ---- */
