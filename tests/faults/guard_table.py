@@ -20,12 +20,155 @@ class Guard:
     tests: tuple[str, ...]
 
 
+_LEDGER, _WRITER, _APPLY = "csrc/io/ledger.c", "csrc/io/writer.c", "csrc/io/apply.c"
+_BY_HAND = "tests/faults/test_guarded.py::test_an_offset_that_somebody_else_changed_is_not_moved"
+_OVERTAKEN = "tests/faults/test_fencing.py::test_overtaken_while_held"
+_OVERTAKEN_LATE = "tests/faults/test_fencing.py::test_overtaken_while_its_commit_is_on_its_way"
+_LOST = "tests/faults/test_wire.py::test_a_commit_whose_answer_is_lost_is_not_done_again"
+_CUT = "tests/faults/test_wire.py::test_cut_at_every_step"
+_ASKED = "tests/faults/test_wire.py::test_cut_again_while_asking_what_became_of_a_commit"
+
 GUARDS: tuple[Guard, ...] = (
     Guard(
+        "the offset moves only from where we left it",
+        _LEDGER,
+        " AND o.next_offset = p.old",
+        "",
+        (f"{_BY_HAND}[next_offset = next_offset + 1]",),
+    ),
+    Guard(
         "the offset moves only for the holder's generation",
-        "csrc/io/ledger.c",
-        " AND o.next_offset = p.old AND o.generation = p.generation AND o.run_id = $2::uuid RETURNING 1",
-        " RETURNING 1",
-        ("tests/real/test_load_kafka.py::test_two_workers_on_one_job_fence_each_other",),
+        _LEDGER,
+        " AND o.next_offset = p.old AND o.generation = p.generation",
+        " AND o.next_offset = p.old",
+        (f"{_BY_HAND}[generation = generation + 1]",),
+    ),
+    Guard(
+        "the offset moves only for the holder's run",
+        _LEDGER,
+        " AND o.generation = p.generation AND o.run_id = $2::uuid RETURNING 1",
+        " AND o.generation = p.generation RETURNING 1",
+        (f"{_BY_HAND}[run_id = NULL]",),
+    ),
+    Guard(
+        "a batch whose offsets did not move is rolled back",
+        _LEDGER,
+        "if (moved != expected)",
+        "if (moved < 0)",
+        (_OVERTAKEN, "tests/real/test_load_kafka.py::test_two_workers_on_one_job_fence_each_other"),
+    ),
+    Guard(
+        "after a lost connection the offsets are asked whether the batch landed",
+        _WRITER,
+        "return hr_writer_resolve(writer, work->next, done, error);",
+        "return hr_writer_reconnect(writer, error);",
+        (_LOST, _CUT),
+    ),
+    Guard(
+        "the question after a lost connection waits for the lost session's end",
+        _LEDGER,
+        """    "UPDATE headrace.offsets o SET generation = o.generation + 1, updated_at = now() FROM unnest($3::text[], $4::int[], $5::bigint[])"
+    " AS p(topic, partition, generation) WHERE o.job = $1 AND o.run_id = $2::uuid AND o.topic = p.topic AND o.partition = p.partition"
+    " AND o.generation >= p.generation RETURNING o.topic, o.partition, o.next_offset, o.generation";
+""",
+        """    "SELECT o.topic, o.partition, o.next_offset, o.generation FROM headrace.offsets o, unnest($3::text[], $4::int[], $5::bigint[])"
+    " AS p(topic, partition, generation) WHERE o.job = $1 AND o.run_id = $2::uuid AND o.topic = p.topic AND o.partition = p.partition"
+    " AND o.generation >= p.generation";
+""",
+        (_CUT,),
+    ),
+    Guard(
+        "a run whose last COMMIT was lost asks whether it landed",
+        _WRITER,
+        "if (rc != HR_ESERVER || !hr_pg_lost(writer->pg))\n        return rc;\n    /* The answer to COMMIT",
+        "if (rc != HR_OK || !hr_pg_lost(writer->pg))\n        return rc;\n    /* The answer to COMMIT",
+        (f"{_LOST}[end]",),
+    ),
+    Guard(
+        "the question is asked again when it was cut off",
+        _WRITER,
+        "if (rc != HR_ESERVER || !hr_pg_lost(writer->pg) || writer->retries >= HR_WRITER_RETRIES)",
+        "if (rc != HR_OK || writer->retries >= 0)",
+        (_ASKED,),
+    ),
+    Guard(
+        "a generation raised by a question without an answer is our own",
+        _LEDGER,
+        " AND o.generation >= p.generation RETURNING",
+        " AND o.generation = p.generation RETURNING",
+        (f"{_ASKED}[False-resolved-before-cut]", f"{_ASKED}[True-resolved-before-cut]"),
+    ),
+    Guard(
+        "an overtaken run's receipt is closed after its last COMMIT",
+        _LEDGER,
+        "rc = hr_pg_query(pg, HR_SQL_LOCK, 3, values, NULL, error);",
+        "rc = HR_OK;",
+        (_OVERTAKEN_LATE,),
+    ),
+    Guard(
+        "a stage is made anew on a new connection",
+        _WRITER,
+        "    writer->pg = NULL;\n    writer->stage_epoch = -1;",
+        "    writer->pg = NULL;",
+        (f"{_LOST}[upsert]", f"{_LOST}[replace]"),
+    ),
+    Guard(
+        "the table is locked while a batch is written",
+        _WRITER,
+        '"BEGIN; LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE; ", target->quoted',
+        '"BEGIN; -- %s\\n", target->quoted',
+        ("tests/faults/test_guarded.py::test_the_definition_is_kept_while_a_batch_is_written",),
+    ),
+    Guard(
+        "a changed table is noticed",
+        _WRITER,
+        "strcmp(PQgetvalue(rows, 0, 0), target->fingerprint) != 0",
+        "strcmp(PQgetvalue(rows, 0, 0), target->fingerprint) == 2",
+        ("tests/real/test_load_kafka.py::test_a_table_altered_between_batches_is_read_again",),
+    ),
+    Guard(
+        "rows that a trigger drops are missed in the count of a COPY",
+        _APPLY,
+        "if (counted != n)",
+        "if (counted < 0)",
+        ("tests/real/test_load_modes.py::test_receipts_of_failed_runs_are_kept",),
+    ),
+    Guard(
+        "a batch that the server refuses is sent again with care",
+        _WRITER,
+        "bool again = !lost && !writer->careful && hr_pg_is_data_error(error);",
+        "bool again = false;",
+        (
+            "tests/real/test_load_kafka.py::test_a_whole_batch_that_the_server_refuses_does_not_stop_the_load",
+            "tests/real/test_load_modes.py::test_foreign_keys_reject_the_offending_rows_only",
+        ),
+    ),
+    Guard(
+        "deferred constraints are checked row by row, not at COMMIT",
+        _WRITER,
+        '"SET CONSTRAINTS ALL IMMEDIATE; "',
+        '" "',
+        ("tests/real/test_load_modes.py::test_foreign_keys_reject_the_offending_rows_only",),
+    ),
+    Guard(
+        "one load at a time makes partitions of a table",
+        "csrc/io/leaves.c",
+        "SAVEPOINT headrace_partition; SELECT pg_catalog.pg_advisory_xact_lock(%u, %u)",
+        "SAVEPOINT headrace_partition; SELECT %u, %u",
+        ("tests/faults/test_guarded.py::test_two_loads_make_the_same_partition_once",),
+    ),
+    Guard(
+        "messages of aborted transactions are not read",
+        "csrc/io/kafka_config.c",
+        '{"isolation.level", "read_committed"}',
+        '{"isolation.level", "read_uncommitted"}',
+        ("tests/faults/test_guarded.py::test_messages_of_aborted_transactions_are_not_loaded",),
+    ),
+    Guard(
+        "waits go by the clock that nobody sets",
+        "csrc/io/worker.c",
+        "    clock_gettime(CLOCK_MONOTONIC, &until);",
+        "    clock_gettime(CLOCK_REALTIME, &until);",
+        ("tests/faults/test_clock.py::test_a_wall_clock_that_is_set_back_does_not_hold_up_a_load",),
     ),
 )

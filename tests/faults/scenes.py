@@ -141,8 +141,14 @@ class Stage:
             source=str(self.file) if scene.from_file else self.topic,
             target=TARGET,
             dsn=dsn,
-            job=self.job,
-            **{"workers": 1, "batch_records": BATCH, "linger_ms": 5000, **scene.settings, **changes},
+            **{
+                "job": self.job,
+                "workers": 1,
+                "batch_records": BATCH,
+                "linger_ms": 5000,
+                **scene.settings,
+                **changes,
+            },
         )
 
     def play(self, scene: Scene, *faults: Fault) -> Outcome:

@@ -82,7 +82,12 @@ def questions() -> list[tuple[bool, str, Moment, Action]]:
         for do in ("kill", "cut", "client", "terminate")
         if do != "terminate" or when != "half"
     ]
-    return every if ALL else sorted(seeds.chance("questions").sample(every, 10))
+    if ALL:
+        return every
+    answers_lost: list[tuple[bool, str, Moment, Action]] = [
+        (landed, "resolved", "before", "cut") for landed in (True, False)
+    ]
+    return sorted({*answers_lost, *seeds.chance("questions").sample(every, 8)})
 
 
 @pytest.mark.parametrize(("landed", "step", "when", "do"), questions())
