@@ -31,10 +31,14 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
                       const hr_relation_count *relations, int32_t relation_count, hr_error *error);
 /* After a lost connection, on a new one: whether the transaction that was to move the lanes from holds[].next to next[] (HR_OFFSET_UNKNOWN:
  * not moved by it) has landed. Raises the generation once more, which waits for the lost session's end, so that the answer is final; then
- * holds[] is what the table says. HR_EFENCED when another run took a lane over. */
+ * holds[] is what the table says. HR_EFENCED when another run took a lane over; HR_ESERVER, retriable, when the server has crashed and
+ * lost commits that it had confirmed. */
 int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, const int64_t *next, int32_t count, bool *landed,
                       hr_error *error);
-/* Close the receipt. `failure` NULL: succeeded. `detail` is JSON text. Offsets of a one-off run are forgotten when it succeeded. */
-int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, double seconds, const hr_error *failure, const char *detail, hr_error *error);
+/* Close the receipt, with the counts of its lanes. `failure` NULL: succeeded, if they are `total`; otherwise the server has crashed and
+ * lost commits, the receipt says failed, and so does HR_ESERVER (retriable). `detail` is JSON text. Offsets of a one-off run are
+ * forgotten when it succeeded. */
+int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, const hr_tally *total, double seconds, const hr_error *failure,
+                     const char *detail, hr_error *error);
 
 #endif

@@ -33,6 +33,7 @@ typedef struct hr_load_config {
     int64_t batch_records, batch_bytes;
     int32_t linger_ms;     /* an open-ended load commits what it has after this long */
     bool commit_at_end;    /* one transaction for the whole run */
+    bool durable_batches;  /* each commit waits for the server's disk, not only the run's last */
     bool one_off;          /* the run's offsets are its own, not the job's, and are forgotten when it succeeds */
     char offsets_key[256]; /* headrace.offsets.job: the job, or job@run_id for a one-off */
     int64_t max_records;   /* INT64_MAX: no limit */

@@ -31,8 +31,8 @@ int hr_target_describe(hr_pg *pg, const hr_load_config *config, int32_t epoch, h
 hr_target *hr_target_retain(hr_target *target);
 void hr_target_release(hr_target *target); /* NULL is fine */
 
-/* Append the statement, prepared in pg's session, that returns two text values for one target: the fingerprint of its columns, null when its
- * name now means another table, and that of its partitions, as they are now. */
+/* Append the statement, prepared in pg's session, that returns two text values for one target: the fingerprint of its columns, null when
+ * its name now means another table, and that of its partitions, as they are now. */
 int hr_target_fingerprint_sql(hr_pg *pg, hr_buffer *sql, const hr_target *target, hr_error *error);
 
 #endif

@@ -52,6 +52,9 @@ def load(
       workers, batch_records, batch_bytes, linger_ms, max_records, max_seconds, run_id
       commit: "batch" (each batch with its offsets, the default) or "end" (the whole run or nothing; the
         default for standard input and queries, which cannot be continued)
+      durable: "run" (a run that has returned is on the server's disk; batches do not wait for it. Should the
+        server crash meanwhile, it may lose the last batches with their offsets, and the next run loads them
+        again) or "batch" (every commit waits)
 
     Raises UsageError, SchemaError, FencedError, BalanceError (all FatalError) or RetriableError; `receipt` of
     the exception is the failed run's Receipt, if it got that far. An exception from `progress`, and Ctrl-C,

@@ -73,6 +73,7 @@ def build(
     batch_bytes: int | None = None,
     linger_ms: int | None = None,
     commit: Literal["batch", "end"] | None = None,
+    durable: Literal["run", "batch"] = "run",
     run_id: str | None = None,
 ) -> dict[str, Any]:
     """The settings as one object; `load` explains each. UsageError for what cannot be."""
@@ -118,6 +119,7 @@ def build(
         "batch_bytes": batch_bytes,
         "linger_ms": linger_ms,
         "commit": commit or ("end" if origin["kind"] in ALL_OR_NOTHING else "batch"),
+        "durable": durable,
         "one_off": origin["kind"] in ONE_OFF
         or (origin["kind"] == "file" and not origin.get("identity", True)),
         "zoneinfo": zoneinfo_directory(),

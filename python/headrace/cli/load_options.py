@@ -78,6 +78,12 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         help="end: the whole run or nothing, in one transaction (default for - and postgresql://)",
     )
     work.add_argument(
+        "--durable",
+        choices=["run", "batch"],
+        default="run",
+        help="batch: every commit waits for the server's disk, not only the last",
+    )
+    work.add_argument(
         "--max-records", type=common.number, metavar="N", help="stop after so many records (500k, 2M)"
     )
     work.add_argument(
@@ -155,6 +161,7 @@ def settings(arguments: argparse.Namespace, with_source: bool = True) -> dict[st
         "workers": arguments.workers,
         "batch_records": arguments.batch_records,
         "commit": arguments.commit,
+        "durable": arguments.durable,
         "max_records": arguments.max_records,
         "max_seconds": arguments.max_seconds,
     }
