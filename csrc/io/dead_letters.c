@@ -110,7 +110,9 @@ static int hr_dead_letter_row(const hr_load_config *config, const char *target, 
     HR_RETURN_NOT_OK(hr_field_bytes(out, record->data, raw, error));
     HR_RETURN_NOT_OK(hr_field_bytes(out, record->key, record->key_len, error));
     HR_RETURN_NOT_OK(hr_field_safe_text(out, record->header, record->header != NULL ? strlen(record->header) : 0, error));
-    return hr_field_int64(out, record->timestamp - HR_PG_EPOCH_MICROS, record->timestamp == HR_NO_TIMESTAMP, error);
+    if (record->timestamp == HR_NO_TIMESTAMP)
+        return hr_field_int64(out, 0, true, error);
+    return hr_field_int64(out, record->timestamp - HR_PG_EPOCH_MICROS, false, error);
 }
 
 int hr_dead_letters_write(hr_pg *pg, const hr_load_config *config, const char *target, const hr_work *work, hr_error *error)

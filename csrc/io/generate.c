@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "core/generate.h"
+#include "io/json_text.h"
 #include "io/kafka_admin.h"
 #include "io/kafka_producer.h"
 
@@ -87,6 +88,8 @@ static int hr_generate_parse(generate *g, const char *text, hr_error *error)
     json_error_t where;
 
     g->config = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    if (g->config == NULL && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory))
+        return hr_error_nomem(error);
     if (!json_is_object(g->config))
         return hr_error_set(error, HR_EUSAGE, "generate: the settings are not a JSON object: %s", where.text);
     name = json_string_value(json_object_get(g->config, "data"));
@@ -344,7 +347,7 @@ static char *hr_generate_result(const generate *g)
                            (double)(hr_kafka_now_ms() - g->started_ms) / 1000, "settings", settings, "kinds", kinds, "expected", "loaded",
                            (json_int_t)by_reason[HR_REASON_NONE], "rejected", (json_int_t)rejected, "reasons", reasons);
     if (result != NULL)
-        text = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(6));
+        text = hr_json_text_of(result, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(result);
     json_decref(settings);
     json_decref(kinds);

@@ -11,11 +11,11 @@
 #include "io/worker.h"
 
 #define HR_MAX_DEFAULT_WORKERS 4
+#define HR_LAST_WORDS_MS 3000 /* how long a cancelled load tries to close its receipt */
 
 struct hr_load {
     hr_load_config config;
     hr_load_verb verb;
-    hr_pg *pg; /* the coordinator's connection: takes the lanes, closes the receipt */
     hr_shared shared;
     pthread_t coordinator;
     pthread_mutex_t lock; /* guards done, workers (their coming and going) */
@@ -85,14 +85,17 @@ static int hr_load_share_out(hr_load *load, int32_t workers, hr_error *error)
 static int hr_load_worker_error(hr_load *load, hr_error *error)
 {
     const hr_error *first = NULL;
+    bool committed = load->config.commit_at_end;
 
     for (int32_t w = 0; w < load->worker_count; w++) {
         const hr_error *e = &load->workers[w].error;
+        committed = committed && load->workers[w].committed;
         if (e->code != HR_OK && (first == NULL || first->code == HR_ECANCELLED || (e->fatal && !first->fatal)))
             first = e;
     }
+    /* A cancel that comes after the run's one COMMIT has nothing to roll back: the run has succeeded. */
     if (first == NULL)
-        return atomic_load(&load->shared.cancel) ? hr_error_set(error, HR_ECANCELLED, "stopped by the caller") : HR_OK;
+        return atomic_load(&load->shared.cancel) && !committed ? hr_error_set(error, HR_ECANCELLED, "stopped by the caller") : HR_OK;
     *error = *first;
     return error->code;
 }
@@ -130,38 +133,28 @@ static void hr_load_forget_rolled_back(hr_load *load)
     for (int32_t w = 0; w < load->worker_count; w++) {
         hr_worker *worker = &load->workers[w];
 
+        pthread_mutex_lock(&worker->lock); /* the caller may be looking at the progress */
         memset(worker->tallies, 0, sizeof(*worker->tallies) * (size_t)worker->lane_count);
         memset(worker->reasons, 0, sizeof(worker->reasons));
         json_object_clear(worker->relations);
         for (int32_t i = 0; i < worker->lane_count; i++)
             worker->holds[i].next = worker->from[i];
+        pthread_mutex_unlock(&worker->lock);
     }
 }
 
-/* Close the receipt in the database, on a new connection when that which took the lanes is lost. A cancel does not stop this. */
+/* Close the receipt in the database, on a connection of its own that a cancel leaves some time. */
 static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_error *error)
 {
-    double seconds = (double)(hr_monotonic_ms() - load->started_ms) / 1000.0;
-    hr_tally total;
+    hr_pg *pg = NULL;
     char *detail = NULL;
-    int rc;
+    int rc = hr_report_detail(load->workers, load->worker_count, &detail, error);
 
-    hr_load_total(load, &total);
-    rc = hr_report_detail(load->workers, load->worker_count, &detail, error);
-    if (rc == HR_OK && load->pg != NULL) {
-        load->pg->cancel = NULL;
-        rc = hr_ledger_finish(load->pg, &load->config, &total, seconds, failure, detail, error);
-        if (rc == HR_OK || !hr_pg_lost(load->pg))
-            goto done;
-        hr_pg_close(load->pg); /* too long idle for a firewall, or the server was restarted */
-        load->pg = NULL;
-        rc = HR_OK;
-    }
     if (rc == HR_OK)
-        rc = hr_pg_open(load->config.dsn, "headrace", NULL, &load->pg, error);
+        rc = hr_pg_open_patient(load->config.dsn, "headrace", &load->shared.cancel, HR_LAST_WORDS_MS, &pg, error);
     if (rc == HR_OK)
-        rc = hr_ledger_finish(load->pg, &load->config, &total, seconds, failure, detail, error);
-done:
+        rc = hr_ledger_finish(pg, &load->config, (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, failure, detail, error);
+    hr_pg_close(pg);
     hr_free(detail);
     return rc;
 }
@@ -170,8 +163,8 @@ done:
 static int hr_load_run(hr_load *load, hr_error *error)
 {
     const hr_load_config *config = &load->config;
-    int rc = hr_pg_open(config->dsn, "headrace", &load->shared.cancel, &load->pg, error);
-    hr_pg *pg = load->pg;
+    hr_pg *pg = NULL;
+    int rc = hr_pg_open(config->dsn, "headrace", &load->shared.cancel, &pg, error);
 
     if (rc == HR_OK)
         rc = hr_target_describe(pg, config, 0, &load->target, error);
@@ -192,6 +185,7 @@ static int hr_load_run(hr_load *load, hr_error *error)
             rc = hr_ledger_take(pg, config, load->target->display, &load->lanes, load->holds, error);
         load->began = rc == HR_OK;
     }
+    hr_pg_close(pg);
     if (rc == HR_OK && load->verb == HR_LOAD_RUN)
         rc = hr_load_work(load, error);
     return rc;
@@ -232,7 +226,6 @@ static void *hr_load_coordinate(void *arg)
 /* Free everything but the result. The threads have ended. */
 static void hr_load_free(hr_load *load)
 {
-    hr_pg_close(load->pg);
     for (int32_t w = 0; w < load->worker_count; w++)
         hr_worker_free(&load->workers[w]);
     hr_free(load->workers);

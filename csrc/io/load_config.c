@@ -7,6 +7,7 @@
 #define HR_DEFAULT_BATCH_RECORDS 50000
 #define HR_DEFAULT_BATCH_BYTES (8 * 1024 * 1024)
 #define HR_DEFAULT_LINGER_MS 1000
+#define HR_MOST_SECONDS 1e9 /* thirty years: more would not fit into milliseconds some day */
 #define HR_DEFAULT_NEW_PARTITIONS 520 /* ten years of weeks */
 
 static const char *const hr_mode_names[] = {"append", "upsert", "replace", NULL};
@@ -170,6 +171,8 @@ static int hr_config_limits(const json_t *root, hr_load_config *out, hr_error *e
         out->max_seconds = json_is_number(seconds) ? json_number_value(seconds) : 0;
         if (!(out->max_seconds > 0) || !isfinite(out->max_seconds))
             return hr_error_set(error, HR_EUSAGE, "setting \"max_seconds\" must be a number above 0");
+        if (out->max_seconds > HR_MOST_SECONDS)
+            out->max_seconds = HR_MOST_SECONDS;
     }
     HR_RETURN_NOT_OK(hr_config_int(root, "workers", 0, 0, 64, &workers, error));
     HR_RETURN_NOT_OK(hr_config_int(root, "batch_records", HR_DEFAULT_BATCH_RECORDS, 1, 10000000, &out->batch_records, error));
@@ -185,7 +188,6 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
     static const char *const unknown[] = {"ignore", "reject", NULL};
     static const char *const tombstones[] = {"skip", "reject", NULL};
     static const char *const commit[] = {"batch", "end", NULL};
-    static const char *const durable[] = {"run", "batch", NULL};
     const json_t *target;
     int choice;
 
@@ -200,8 +202,6 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
     out->reject_tombstones = choice == 1;
     HR_RETURN_NOT_OK(hr_config_choice(root, "commit", commit, 0, &choice, error));
     out->commit_at_end = choice == 1;
-    HR_RETURN_NOT_OK(hr_config_choice(root, "durable", durable, 0, &choice, error));
-    out->durable_batches = choice == 1;
     HR_RETURN_NOT_OK(hr_config_bool(root, "one_off", false, &out->one_off, error));
     HR_RETURN_NOT_OK(hr_config_object(root, "map", false, &out->map, error));
     out->key = json_object_get(root, "key");
@@ -221,6 +221,8 @@ int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
 
     memset(out, 0, sizeof(*out));
     out->root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    if (out->root == NULL && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory))
+        return hr_error_nomem(error);
     if (out->root == NULL)
         return hr_error_set(error, HR_EUSAGE, "the load's settings are not valid JSON: line %d, column %d: %s", where.line, where.column,
                             where.text);

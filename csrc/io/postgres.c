@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #define HR_PG_SLICE_MS 50
 #define HR_PG_CONNECT_SECONDS 30
+#define HR_PG_INTERRUPT_MS 1000 /* how long we wait for an interruption to be on its way */
+#define HR_PG_COMMIT_MS 1500    /* how long a cancel leaves a COMMIT alone, and then how long it may take to give up */
 
 static int64_t hr_pg_now_ms(void)
 {
@@ -17,9 +21,19 @@ static int64_t hr_pg_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool hr_pg_cancelled(const hr_pg *pg)
+/* Whether the caller wants us to stop, and what should come to its end first has had its time. */
+static bool hr_pg_cancelled(hr_pg *pg)
 {
-    return pg->cancel != NULL && atomic_load_explicit(pg->cancel, memory_order_relaxed);
+    int64_t now;
+
+    if (pg->cancel == NULL || !atomic_load_explicit(pg->cancel, memory_order_relaxed))
+        return false;
+    if (pg->grace_ms == 0)
+        return true;
+    now = hr_pg_now_ms();
+    if (pg->cancel_seen_ms == 0)
+        pg->cancel_seen_ms = now;
+    return now - pg->cancel_seen_ms >= pg->grace_ms;
 }
 
 bool hr_pg_lost(const hr_pg *pg)
@@ -59,8 +73,7 @@ static hr_reason hr_pg_reason(const char *state, bool field)
         return HR_REASON_CONSTRAINT;
     if (strncmp(state, "P0", 2) == 0) /* RAISE, ASSERT and the like in a trigger */
         return HR_REASON_CONSTRAINT;
-    /* RAISE ... USING ERRCODE: the standard leaves classes from 5 to 9 and from I to Z to others, of which PostgreSQL keeps the missing
-     * ones for itself */
+    /* RAISE ... USING ERRCODE: the standard leaves classes from 5 to 9 and from I to Z to others, of which PostgreSQL has these for itself */
     if (strchr("6789IJKLMNOPQRSTUVWYZ", state[0]) != NULL)
         return HR_REASON_CONSTRAINT;
     if (strncmp(state, "22", 2) == 0) /* data exception: what only the type's input or a generated column sees */
@@ -170,16 +183,61 @@ static int hr_pg_poll(hr_pg *pg, short events, int64_t deadline, hr_error *error
     }
 }
 
-/* Tell the server to give up what it is doing, so that closing the connection is not waited for by others. */
+/* An interruption on its way, shared by the thread that sends it and the one that waits for it. */
+typedef struct hr_pg_interruption {
+    PGcancel *cancel;
+    atomic_int refs;
+    atomic_bool sent;
+} hr_pg_interruption;
+
+static void hr_pg_interruption_release(hr_pg_interruption *interruption)
+{
+    if (atomic_fetch_sub(&interruption->refs, 1) > 1)
+        return;
+    PQfreeCancel(interruption->cancel);
+    hr_free(interruption);
+}
+
+static void *hr_pg_interruption_send(void *arg)
+{
+    hr_pg_interruption *interruption = arg;
+    char message[256];
+
+    PQcancel(interruption->cancel, message, sizeof(message));
+    atomic_store(&interruption->sent, true);
+    hr_pg_interruption_release(interruption);
+    return NULL;
+}
+
+/* Tell the server to give up what it is doing. PQcancel makes a connection of its own and waits until the server hangs up, however long
+ * that takes on a wire that is dead; so a thread does it, which is left to itself after a moment. Without memory it is left out: then the
+ * server finds out by itself. */
 static void hr_pg_interrupt(hr_pg *pg)
 {
-    char message[256];
     PGcancel *cancel = PQgetCancel(pg->conn);
+    hr_pg_interruption *interruption = cancel != NULL ? hr_calloc(1, sizeof(*interruption)) : NULL;
+    sigset_t all, before;
+    pthread_t thread;
+    int rc;
 
-    if (cancel == NULL)
+    if (interruption == NULL) {
+        PQfreeCancel(cancel);
         return;
-    PQcancel(cancel, message, sizeof(message));
-    PQfreeCancel(cancel);
+    }
+    interruption->cancel = cancel;
+    atomic_init(&interruption->refs, 2);
+    sigfillset(&all); /* signals are for the caller's threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&thread, NULL, hr_pg_interruption_send, interruption);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0) {
+        pthread_detach(thread);
+        for (int waited = 0; waited < HR_PG_INTERRUPT_MS && !atomic_load(&interruption->sent); waited += 2)
+            nanosleep(&(struct timespec){.tv_nsec = 2 * 1000000L}, NULL);
+    } else {
+        hr_pg_interruption_release(interruption);
+    }
+    hr_pg_interruption_release(interruption);
 }
 
 /* Send what libpq holds back. */
@@ -199,15 +257,12 @@ static int hr_pg_flush(hr_pg *pg, hr_error *error)
     }
 }
 
-/* The next result of the running statements, NULL at the end. A cancel interrupts the server and is reported at once. */
+/* The next result of the running statements, NULL at the end. */
 static int hr_pg_next(hr_pg *pg, PGresult **out, hr_error *error)
 {
     *out = NULL;
     while (PQisBusy(pg->conn)) {
-        int rc = hr_pg_poll(pg, POLLIN, 0, error);
-        if (rc == HR_ECANCELLED)
-            hr_pg_interrupt(pg);
-        HR_RETURN_NOT_OK(rc);
+        HR_RETURN_NOT_OK(hr_pg_poll(pg, POLLIN, 0, error));
         if (PQconsumeInput(pg->conn) == 0)
             return hr_pg_fail(pg, NULL, error);
     }
@@ -309,6 +364,28 @@ int hr_pg_execute(hr_pg *pg, const hr_pg_statement *statement, int count, const 
     return hr_pg_drain(pg, out, error);
 }
 
+int hr_pg_commit(hr_pg *pg, hr_error *error)
+{
+    int rc;
+
+    if (hr_pg_cancelled(pg))
+        return hr_error_set(error, HR_ECANCELLED, "stopped by the caller; the open transaction was rolled back");
+    pg->grace_ms = HR_PG_COMMIT_MS;
+    pg->cancel_seen_ms = 0;
+    rc = hr_pg_exec(pg, "COMMIT", NULL, error);
+    if (rc == HR_ECANCELLED && !hr_pg_lost(pg)) {
+        hr_pg_interrupt(pg);
+        pg->cancel_seen_ms = 0;
+        rc = hr_pg_drain(pg, NULL, NULL);
+        if (rc == HR_OK)
+            hr_error_clear(error);
+        else
+            rc = HR_ECANCELLED; /* *error says so already */
+    }
+    pg->grace_ms = 0;
+    return rc;
+}
+
 int hr_pg_copy_begin(hr_pg *pg, const char *sql, hr_error *error)
 {
     PGresult *result = NULL;
@@ -370,8 +447,10 @@ void hr_pg_copy_abort(hr_pg *pg, const char *why)
         hr_pg_drain(pg, NULL, NULL); /* the error it reports is our own */
 }
 
-int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error)
+int hr_pg_copy_get(hr_pg *pg, int timeout_ms, char **bytes, int *n, hr_error *error)
 {
+    int64_t deadline = hr_pg_now_ms() + timeout_ms;
+
     for (;;) {
         int rc = PQgetCopyData(pg->conn, bytes, 1);
 
@@ -385,7 +464,14 @@ int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error)
             return hr_pg_fail(pg, NULL, error);
         if (rc == -1)
             return hr_pg_drain(pg, NULL, error);
-        HR_RETURN_NOT_OK(hr_pg_poll(pg, POLLIN, 0, error));
+        if (hr_pg_now_ms() >= deadline) {
+            *n = 0;
+            return HR_OK;
+        }
+        rc = hr_pg_poll(pg, POLLIN, deadline, error);
+        if (rc == HR_EIO && hr_pg_now_ms() >= deadline)
+            continue;
+        HR_RETURN_NOT_OK(rc);
         if (PQconsumeInput(pg->conn) == 0)
             return hr_pg_fail(pg, NULL, error);
     }
@@ -426,8 +512,8 @@ static void hr_pg_cut_state(char *message, char state[6])
     *to = '\0';
 }
 
-/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, unless it is one of those
- * that pass by; silence is not. */
+/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, unless it is one of those that
+ * pass by; silence is not. */
 static int hr_pg_connect_error(hr_pg *pg, hr_error *error)
 {
     char message[1024], state[6];
@@ -499,6 +585,11 @@ static int hr_pg_check_dsn(const char *dsn, hr_error *error)
 
 int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool *cancel, hr_pg **out, hr_error *error)
 {
+    return hr_pg_open_patient(dsn, application_name, cancel, 0, out, error);
+}
+
+int hr_pg_open_patient(const char *dsn, const char *application_name, const atomic_bool *cancel, int grace_ms, hr_pg **out, hr_error *error)
+{
     const char *const keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
     const char *const values[] = {dsn != NULL ? dsn : "", application_name, "UTF8", NULL};
     hr_pg *pg;
@@ -510,6 +601,7 @@ int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool 
     if (pg == NULL)
         return hr_error_nomem(error);
     pg->cancel = cancel;
+    pg->grace_ms = grace_ms;
     pg->conn = PQconnectStartParams(keys, values, 1);
     if (pg->conn == NULL) {
         hr_free(pg);
@@ -540,6 +632,8 @@ void hr_pg_close(hr_pg *pg)
 {
     if (pg == NULL)
         return;
+    if (PQstatus(pg->conn) == CONNECTION_OK && PQtransactionStatus(pg->conn) == PQTRANS_ACTIVE)
+        hr_pg_interrupt(pg);
     PQfinish(pg->conn);
     hr_free(pg);
 }

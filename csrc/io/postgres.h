@@ -15,6 +15,8 @@
 typedef struct hr_pg {
     PGconn *conn;
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
+    int grace_ms;           /* how long after it was seen a cancel is heard: 0 at once */
+    int64_t cancel_seen_ms;    /* 0: not yet */
     int server_version;
     uint32_t prepared; /* bit n: statement n of hr_pg_prepare is known to this session */
     char place[256]; /* what the last refusal was about: ends in a space and the column's name; "" when the server does not tell */
@@ -23,7 +25,11 @@ typedef struct hr_pg {
 /* Connect. `dsn` is a conninfo string or URI; what it leaves out comes from the environment, as in psql. Messages never repeat the dsn
  * (it may hold a password). Unreachable: HR_ESERVER, retriable; refused credentials or database: fatal. */
 int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool *cancel, hr_pg **out, hr_error *error);
-void hr_pg_close(hr_pg *pg); /* NULL is fine; an open transaction is rolled back by the server */
+/* The same for last words: a cancel, be it raised already, is heard only grace_ms after it was first seen. */
+int hr_pg_open_patient(const char *dsn, const char *application_name, const atomic_bool *cancel, int grace_ms, hr_pg **out,
+                       hr_error *error);
+/* NULL is fine. An open transaction is rolled back by the server; what it is busy with is interrupted, so that no lock is kept. */
+void hr_pg_close(hr_pg *pg);
 
 /* Run one or more statements without parameters; *out (may be NULL) receives the last result, to be freed with PQclear. */
 int hr_pg_exec(hr_pg *pg, const char *sql, PGresult **out, hr_error *error);
@@ -41,6 +47,10 @@ int hr_pg_prepare(hr_pg *pg, const hr_pg_statement *statement, hr_error *error);
 /* hr_pg_query of a statement that is prepared when it is not. */
 int hr_pg_execute(hr_pg *pg, const hr_pg_statement *statement, int count, const char *const *values, PGresult **out, hr_error *error);
 
+/* COMMIT. A cancel raised before keeps it from being sent; afterwards the server's answer is waited for, some seconds if need be, so that
+ * what is said to have been rolled back was. */
+int hr_pg_commit(hr_pg *pg, hr_error *error);
+
 /* COPY ... FROM STDIN: begin, put any number of times, end (which gives the server's row count). After a failure of any of them the
  * COPY is over and the transaction is aborted. */
 int hr_pg_copy_begin(hr_pg *pg, const char *sql, hr_error *error);
@@ -49,8 +59,9 @@ int hr_pg_copy_end(hr_pg *pg, int64_t *rows, hr_error *error);
 /* Leave a COPY that we cannot finish, with a reason for the server's log. */
 void hr_pg_copy_abort(hr_pg *pg, const char *why);
 
-/* COPY ... TO STDOUT: begin with hr_pg_copy_begin; each get hands out one row's bytes to be freed with PQfreemem; *n = -1 at the end. */
-int hr_pg_copy_get(hr_pg *pg, char **bytes, int *n, hr_error *error);
+/* COPY ... TO STDOUT: begin with hr_pg_copy_begin; each get hands out one row's bytes to be freed with PQfreemem; *n = 0 when none came
+ * within timeout_ms, -1 at the end. */
+int hr_pg_copy_get(hr_pg *pg, int timeout_ms, char **bytes, int *n, hr_error *error);
 
 /* Whether the connection is gone (as opposed to a refused statement). */
 bool hr_pg_lost(const hr_pg *pg);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "io/json_text.h"
 #include "io/leaves.h"
 
 /* jansson reports running out of memory by NULL or -1; one flag collects it, and the document is thrown away. */
@@ -13,13 +14,13 @@ typedef struct hr_json {
 
 static void hr_json_set(hr_json *state, json_t *object, const char *key, json_t *value)
 {
-    if (value == NULL || object == NULL || json_object_set_new(object, key, value) != 0)
+    if (value == NULL || json_object_set_new(object, key, value) != 0) /* which lets go of the value in any case */
         state->failed = true;
 }
 
 static void hr_json_append(hr_json *state, json_t *array, json_t *value)
 {
-    if (value == NULL || array == NULL || json_array_append_new(array, value) != 0)
+    if (value == NULL || json_array_append_new(array, value) != 0)
         state->failed = true;
 }
 
@@ -33,7 +34,7 @@ static json_t *hr_json_text(const char *text)
 /* Write the document and let it go. */
 static int hr_json_finish(hr_json *state, json_t *root, char **out, hr_error *error)
 {
-    *out = state->failed ? NULL : json_dumps(root, JSON_COMPACT);
+    *out = state->failed ? NULL : hr_json_text_of(root, JSON_COMPACT);
     json_decref(root);
     return *out != NULL ? HR_OK : hr_error_nomem(error);
 }
@@ -167,7 +168,7 @@ static json_t *hr_report_from(const hr_column_def *def)
         return names[def->from] != NULL ? json_string(names[def->from]) : json_null();
     for (int32_t i = 0; i < def->depth && used < sizeof(path); i++)
         used += (size_t)snprintf(path + used, sizeof(path) - used, "%s%s", i ? "." : "", def->path[i]);
-    return json_string(path);
+    return hr_json_text(path); /* null when it was cut in the middle of a character */
 }
 
 static json_t *hr_report_target(hr_json *state, const hr_target *target, int32_t leaf_count)

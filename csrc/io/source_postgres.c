@@ -187,7 +187,6 @@ static int hr_source_postgres_fetch(hr_source *source, int32_t timeout_ms, int64
     hr_postgres_chunk *own;
     int rc = HR_OK;
 
-    (void)timeout_ms;
     memset(out, 0, sizeof(*out));
     out->finished = source->done;
     if (source->done)
@@ -203,10 +202,11 @@ static int hr_source_postgres_fetch(hr_source *source, int32_t timeout_ms, int64
         char *bytes;
         int n;
 
-        rc = hr_pg_copy_get(source->pg, &bytes, &n, error);
+        /* only the first is waited for: what is there need not wait */
+        rc = hr_pg_copy_get(source->pg, own->count == 0 ? timeout_ms : 0, &bytes, &n, error);
         if (rc == HR_OK && n < 0)
             source->done = true;
-        if (rc != HR_OK || n < 0)
+        if (rc != HR_OK || n <= 0)
             break;
         while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
             n--;

@@ -318,8 +318,10 @@ static void *hr_worker_write(void *arg)
             hr_worker_put_free(worker, work);
     }
     /* One transaction for the whole run: only when nobody has failed. */
-    if (rc == HR_OK && config->commit_at_end && !hr_worker_failed(worker) && !hr_worker_cancelled(worker))
+    if (rc == HR_OK && config->commit_at_end && !hr_worker_failed(worker) && !hr_worker_cancelled(worker)) {
         rc = hr_writer_finish(writer, &error);
+        worker->committed = rc == HR_OK;
+    }
     if (rc != HR_OK)
         hr_worker_fail(worker, &error);
     hr_writer_close(writer);
@@ -361,8 +363,10 @@ int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane
     worker->tallies = hr_calloc((size_t)lane_count + 1, sizeof(*worker->tallies));
     worker->from = hr_calloc((size_t)lane_count + 1, sizeof(*worker->from));
     worker->relations = json_object();
-    if (worker->tallies == NULL || worker->from == NULL || worker->relations == NULL)
+    if (worker->tallies == NULL || worker->from == NULL || worker->relations == NULL) {
         rc = hr_error_nomem(error);
+        worker->lane_count = 0; /* the receipt has nothing to tell of it */
+    }
     for (int32_t i = 0; i < lane_count && rc == HR_OK; i++)
         worker->from[i] = holds[i].next;
     for (int i = 0; i < HR_WORKER_WORKS && rc == HR_OK; i++) {

@@ -40,6 +40,7 @@ typedef struct hr_worker {
     int64_t reasons[HR_REASON_COUNT];
     json_t *relations; /* object: relation -> rows */
     hr_error error;    /* the first of either thread; code HR_OK when none */
+    bool committed;    /* commit=end: the run's transaction */
     hr_source *source;
     pthread_t fetcher, writer;
     bool fetcher_started, writer_started;

@@ -4,6 +4,7 @@
  */
 #include "module/module.h"
 
+#include "io/json_text.h"
 #include "io/kafka_admin.h"
 
 typedef struct hr_py_question {
@@ -187,7 +188,7 @@ static PyObject *hr_py_ask(PyObject *module, PyObject *text,
     if (interrupted)
         return NULL; /* the question has freed itself, or will */
     if (rc == HR_OK) {
-        char *answer = json_dumps(question->answer, JSON_COMPACT);
+        char *answer = hr_json_text_of(question->answer, JSON_COMPACT);
 
         result = answer != NULL ? hr_py_text(answer, (Py_ssize_t)strlen(answer)) : PyErr_NoMemory();
         free(answer);

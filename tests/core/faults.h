@@ -8,5 +8,7 @@
 void hr_fault_arm(long n, bool forever);
 /* Whether an allocation failed since hr_fault_arm: a loop over n ends when none did. */
 bool hr_fault_fired(void);
+/* How many allocations there were since hr_fault_arm, those that failed among them. */
+long hr_fault_count(void);
 
 #endif

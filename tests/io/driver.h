@@ -1,6 +1,8 @@
 /* tests/io/driver.h: a program that does what it is told: one JSON object a line on stdin, one answer a line on stdout.
  *
  * The commands are a table of names and functions. An answer is what the function put into `answer`, or {"error": {...}} when it failed.
+ * With "fail": n in the order, the n-th allocation of csrc/ fails while the function runs (with "forever": true all after it too; 0: none);
+ * the answer then has "allocations", how many there were, and "fired", whether one failed.
  */
 #ifndef HR_TESTS_DRIVER_H
 #define HR_TESTS_DRIVER_H
@@ -11,6 +13,9 @@
 #include <string.h>
 
 #include "core/error.h"
+#ifdef HR_FAULTS
+#include "faults.h"
+#endif
 
 typedef struct driver_command {
     const char *name;
@@ -46,6 +51,28 @@ static inline void driver_put(json_t *answer, const char *name, json_t *value)
     DRIVER_MUST(json_object_set_new(answer, name, value) == 0);
 }
 
+/* Run the command, with allocations failing as the order says. */
+static inline int driver_run(const driver_command *command, const json_t *order, json_t *answer, hr_error *error)
+{
+    int rc;
+
+#ifdef HR_FAULTS
+    hr_fault_arm((long)driver_int(order, "fail", 0), json_is_true(json_object_get(order, "forever")));
+#endif
+    rc = command->run(order, answer, error);
+#ifdef HR_FAULTS
+    long count = hr_fault_count();
+    bool fired = hr_fault_fired();
+
+    hr_fault_arm(0, false);
+    if (json_object_get(order, "fail") != NULL) {
+        driver_put(answer, "allocations", json_integer(count));
+        driver_put(answer, "fired", json_boolean(fired));
+    }
+#endif
+    return rc;
+}
+
 static inline int driver_main(const driver_command *commands)
 {
     static char line[1 << 20];
@@ -62,7 +89,7 @@ static inline int driver_main(const driver_command *commands)
             command++;
         DRIVER_MUST(command->name != NULL);
         hr_error_clear(&error);
-        rc = command->run(order, answer, &error);
+        rc = driver_run(command, order, answer, &error);
         DRIVER_MUST(rc == (int)error.code);
         if (rc != HR_OK)
             driver_put(answer, "error", json_pack("{s:s, s:s, s:b, s:b}", "code", hr_code_name(error.code), "message", error.message,
