@@ -32,7 +32,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError, SetupError
 
 ROOT = Path(__file__).resolve().parent
-SOURCE_DIRECTORIES = ("csrc/core", "csrc/core/window", "csrc/io", "csrc/module")
+SOURCE_DIRECTORIES = ("csrc/core", "csrc/core/hash", "csrc/core/window", "csrc/io", "csrc/module")
 
 # pkg-config name: (lowest version, Debian package)
 LIBRARIES = {

@@ -157,10 +157,11 @@ void hr_batch_free(hr_batch *batch)
     if (batch == NULL)
         return;
     if (batch->columns != NULL)
-        for (int32_t i = 0; i < batch->schema->count; i++)
+        for (int32_t i = batch->borrowed; i < batch->schema->count; i++)
             hr_column_free(&batch->columns[i]);
     hr_free(batch->columns);
-    hr_free(batch->absent);
+    if (batch->borrowed == 0)
+        hr_free(batch->absent);
     hr_schema_release(batch->schema);
     hr_free(batch);
 }

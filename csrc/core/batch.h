@@ -22,6 +22,7 @@ typedef struct hr_batch {
     hr_schema *schema; /* retained */
     int64_t length;
     hr_column *columns; /* schema->count of them */
+    int32_t borrowed;   /* the first so many columns, and absent, belong to another batch that outlives this one (widen.h); usually 0 */
     /* One word a row, when the schema has columns with defaults: bit i set = the i-th such column was absent from the record and
      * the server's default applies (its value in the column is null). NULL when there are none. */
     uint64_t *absent;

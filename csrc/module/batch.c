@@ -12,10 +12,13 @@ void hr_py_shared_release(void *owner)
 {
     hr_py_shared *shared = owner;
 
-    if (atomic_fetch_sub_explicit(&shared->refs, 1, memory_order_acq_rel) > 1)
-        return;
-    hr_batch_free(shared->batch);
-    hr_free(shared);
+    while (shared != NULL && atomic_fetch_sub_explicit(&shared->refs, 1, memory_order_acq_rel) == 1) {
+        hr_py_shared *lender = shared->lender;
+
+        hr_batch_free(shared->batch);
+        hr_free(shared);
+        shared = lender;
+    }
 }
 
 PyObject *hr_py_batch_wrap(const hr_py_state *state, hr_batch *batch, PyObject *schema)
@@ -29,6 +32,7 @@ PyObject *hr_py_batch_wrap(const hr_py_state *state, hr_batch *batch, PyObject *
     }
     atomic_init(&shared->refs, 1);
     shared->batch = batch;
+    shared->lender = NULL;
     schema = schema != NULL ? Py_NewRef(schema) : hr_py_schema_wrap(state, batch->schema);
     self = schema != NULL ? PyObject_New(hr_py_batch, state->batch_type) : NULL;
     if (self == NULL) {

@@ -75,6 +75,7 @@ PyObject *hr_py_schema_wrap(const hr_py_state *state, hr_schema *schema);
 typedef struct hr_py_shared {
     atomic_int refs;
     hr_batch *batch;
+    struct hr_py_shared *lender; /* whose columns the batch has borrowed, retained; usually NULL */
 } hr_py_shared;
 void hr_py_shared_retain(hr_py_shared *shared);
 void hr_py_shared_release(void *shared);
@@ -118,6 +119,7 @@ int hr_py_work_poll(PyObject *callback, const char *text);
 /* The functions of each file, added to the module by module.c. */
 extern PyMethodDef hr_py_decode_methods[];
 extern PyMethodDef hr_py_partition_methods[];
+extern PyMethodDef hr_py_hash_methods[];
 extern PyMethodDef hr_py_load_methods[];
 extern PyMethodDef hr_py_kafka_methods[];
 extern PyMethodDef hr_py_generate_methods[];

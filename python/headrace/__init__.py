@@ -18,6 +18,7 @@ from headrace._version import __version__
 if TYPE_CHECKING:
     from headrace import dead_letters, doctor, migrations, offsets, receipts, topics
     from headrace._generate import Generated, generate
+    from headrace._hash import hash_check, hash_diff, hash_keys
     from headrace._headrace import Batch, Connection, Schema
     from headrace._lag import Lag, lag
     from headrace._load import load
@@ -65,6 +66,9 @@ _HOMES: dict[str, str | None] = {
     "decode_json": "_records",
     "doctor": None,
     "generate": "_generate",
+    "hash_check": "_hash",
+    "hash_diff": "_hash",
+    "hash_keys": "_hash",
     "lag": "_lag",
     "load": "_load",
     "migrations": None,
@@ -102,6 +106,9 @@ __all__ = [
     "decode_json",
     "doctor",
     "generate",
+    "hash_check",
+    "hash_diff",
+    "hash_keys",
     "lag",
     "load",
     "migrations",

@@ -1,0 +1,237 @@
+"""hash_keys and hash_diff against hashlib; the command `headrace hash`."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import headrace
+import polars as pl
+import pyarrow as pa
+import pytest
+from headrace import Batch, Schema, _headrace
+
+MD5 = _headrace.hash_kernels()["md5"]
+SHA256 = _headrace.hash_kernels()["sha256"]
+KERNELS = [
+    *(("plain", hashlib.md5, name) for name in MD5),
+    *(("plain_sha256", hashlib.sha256, name) for name in SHA256),
+]
+
+
+def last(batch: Batch) -> list[Any]:
+    """The values of the last column."""
+    return pa.record_batch(batch).column(batch.num_columns - 1).to_pylist()
+
+
+def expected(values: Sequence[str | None]) -> bytes | None:
+    """The default recipe, written down once more."""
+    treated = [None if v is None or not v.strip(" ") else v.strip(" ").upper() for v in values]
+    text = "||".join("^^" if v is None else v for v in treated)
+    return None if text == "||".join("^^" for _ in values) else hashlib.md5(text.encode()).digest()
+
+
+@pytest.mark.parametrize(("recipe", "oracle", "kernel"), KERNELS)
+def test_every_width(recipe: str, oracle: Any, kernel: str) -> None:
+    chance = random.Random(kernel)
+    texts = ["".join(chance.choices("abcdefghijklmnop", k=width)) for width in range(4097)]
+    for order in (texts, texts[::-1], chance.sample(texts, len(texts))):
+        batch = Batch.from_arrow(pa.table({"a": order}))
+        made = last(_headrace.hash_rows(batch, ["a"], "h", recipe=recipe, alone=True, kernel=kernel))
+        assert made == [oracle(text.encode()).digest() for text in order]
+
+
+@pytest.mark.parametrize(("recipe", "oracle", "kernel"), KERNELS)
+def test_every_number_of_rows(recipe: str, oracle: Any, kernel: str) -> None:
+    texts = [f"row {number} " + "x" * (number * 13 % 90) for number in range(1100)]
+    for count in [*range(70), 511, 512, 513, 1023, 1024, 1025, 1100]:
+        batch = Batch.from_arrow(pa.table({"a": pa.array(texts[:count], pa.string())}))
+        made = last(_headrace.hash_rows(batch, ["a"], "h", recipe=recipe, alone=True, kernel=kernel))
+        assert made == [oracle(text.encode()).digest() for text in texts[:count]]
+
+
+@pytest.mark.parametrize("long", [0, 60, 900, 1100, 300_000])
+def test_long_rows_among_short_ones(long: int) -> None:
+    """The ways by column and by row give the same."""
+    chance = random.Random(long)
+    numbers = [
+        chance.choice([None, 0, -1, 7, 10**9, -(2**31), 2**31 - 1, chance.randint(-9999, 9999)])
+        for _ in range(3000)
+    ]
+    texts = [
+        chance.choice([None, "", " ", "^^", " a b ", "Zażółć", "x" * 40, "y" * long]) for _ in range(3000)
+    ]
+    table = pa.table({"n": pa.array(numbers, pa.int32()), "t": texts})
+    made = last(headrace.hash_keys(table, ["n", "t"]))
+    assert made == [expected([None if n is None else str(n), t]) for n, t in zip(numbers, texts, strict=True)]
+
+
+@pytest.mark.parametrize("kind", ["int16", "int32", "int64"])
+def test_integers(kind: str) -> None:
+    bits = int(kind[3:])
+    edges = {sign * (10**power + d) for power in range(20) for d in (-1, 0, 1) for sign in (1, -1)}
+    edges |= {2**power + d for power in range(64) for d in (-1, 0, 1)} | {-(2**63), 2**63 - 1}
+    values = sorted(v for v in edges if -(2 ** (bits - 1)) <= v < 2 ** (bits - 1))
+    made = last(headrace.hash_keys(pa.table({"n": pa.array(values, kind)}), "n"))
+    assert made == [hashlib.md5(str(v).encode()).digest() for v in values]
+
+
+def test_the_documented_rows() -> None:
+    """docs/hash-keys.md prints these."""
+    table = pa.table(
+        {"id": pa.array([42, 42, None, None], pa.int32()), "name": ["  Zażółć gęślą ", None, "", "^^"]}
+    )
+    assert [h and h.hex() for h in last(headrace.hash_keys(table, ["id", "name"]))] == [
+        hashlib.md5("42||ZAŻÓŁĆ GĘŚLĄ".encode()).hexdigest(),
+        hashlib.md5(b"42||^^").hexdigest(),
+        None,
+        None,
+    ]
+    assert (
+        last(headrace.hash_diff(table, ["name", "id"], output="hex"))[2] == hashlib.md5(b"^^||^^").hexdigest()
+    )
+
+
+def test_one_name_alone_and_in_a_list() -> None:
+    table = pa.table({"a": [None, "", "  ", "^^", "x"]})
+    null, carets, x = None, hashlib.md5(b"^^").digest(), hashlib.md5(b"X").digest()
+    assert last(headrace.hash_keys(table, "a")) == [null, null, null, carets, x]
+    assert last(headrace.hash_keys(table, ["a"])) == [null, null, null, null, x]
+    assert last(headrace.hash_diff(table, "a")) == [null, null, null, carets, x]
+    assert last(headrace.hash_diff(table, ["a"])) == [carets, carets, carets, carets, x]
+
+
+def test_plain() -> None:
+    table = pa.table({"a": [None, "", " x", None], "b": [None, None, "Y", "z"]})
+    text = [None, b"||", b" x||Y", b"||z"]
+    assert last(headrace.hash_keys(table, ["a", "b"], recipe="plain")) == [
+        t and hashlib.md5(t).digest() for t in text
+    ]
+    made = last(headrace.hash_keys(table, ["a", "b"], recipe="plain_sha256"))
+    assert made == [t and hashlib.sha256(t).digest() for t in text]
+    assert last(headrace.hash_diff(table, ["a", "b"], recipe="plain"))[0] == hashlib.md5(b"||").digest()
+
+
+def test_recipes_of_automate_dv() -> None:
+    table = pa.table({"a": [" aB "], "b": ["c"]})
+    assert last(headrace.hash_keys(table, ["a", "b"], recipe="automate_dv_cased")) == [
+        hashlib.md5(b"aB||c").digest()
+    ]
+    made = last(headrace.hash_keys(table, ["a", "b"], recipe="automate_dv_sha256"))
+    assert made == [hashlib.sha256(b"AB||C").digest()]
+
+
+def test_trim_takes_spaces_only() -> None:
+    kept = ["\ta\t", "\na", "\u00a0a", "\u3000a\u3000"]
+    made = last(headrace.hash_keys(pa.table({"a": kept}), "a"))
+    assert made == [hashlib.md5(text.upper().encode()).digest() for text in kept]
+
+
+def test_a_diff_sorts_by_name_not_minding_case() -> None:
+    table = pa.table({"b": ["1"], "A": ["2"], "c": ["3"], "B": ["4"]})
+    made = last(headrace.hash_diff(table, ["c", "b", "B", "A"]))
+    assert made == [hashlib.md5(b"2||1||4||3").digest()]
+    assert last(headrace.hash_keys(table, ["c", "b"])) == [hashlib.md5(b"3||1").digest()]
+
+
+def test_upper_case_is_pythons_where_that_is_one_character() -> None:
+    newer = {0x19B, 0x264}  # got an upper case in Unicode 16
+    compared = 0
+    for code in range(1, 0x110000):
+        letter = chr(code)
+        if 0xD800 <= code <= 0xDFFF or unicodedata.category(letter) == "Cn" or code in newer:
+            continue
+        if len(letter.upper()) == 1:
+            assert _headrace.upper_case(letter) == letter.upper(), hex(code)
+            compared += letter.upper() != letter
+    assert compared > 1300
+    assert _headrace.upper_case("straße ŉ ǰ ﬁ ΐ") == "STRAßE ŉ ǰ ﬁ ΐ"
+    assert _headrace.upper_case("") == ""
+
+
+def test_the_other_columns_stay_and_outlive_their_batch() -> None:
+    schema = Schema(
+        [("id", "int", True), ("tags", "text[]"), ("amount", "numeric(10,2)"), ("note", "text", False, True)]
+    )
+    batch, _ = headrace.decode_json('{"id":1,"tags":["a",null],"amount":1.5}\n{"id":2,"note":null}', schema)
+    before = pa.record_batch(batch).to_pylist()
+    wide = headrace.hash_diff(
+        headrace.hash_keys(batch, ["id"], name="k"), ["tags", "amount"], name="d", output="hex"
+    )
+    copy = wide.to_copy()
+    names = wide.schema
+    del batch
+    assert [
+        {n: v for n, v in row.items() if n not in "kd"} for row in pa.record_batch(wide).to_pylist()
+    ] == before
+    assert names.names == ["id", "tags", "amount", "note", "k", "d"]
+    assert names.types == ["integer", "text[]", "numeric(10,2)", "text", "bytea", "text"]
+    assert names.columns[0] == ("id", "integer", True, False)
+    assert Batch.from_copy(copy, names).to_copy() == copy
+    array = pa.record_batch(wide)
+    del wide
+    assert array.column("k")[0].as_py() == hashlib.md5(b"1").digest()
+    assert array.column("d")[0].as_py() == hashlib.md5(b"1.50||{A,NULL}").hexdigest()
+
+
+def test_any_arrow_object() -> None:
+    frame = pl.DataFrame({"id": [1, 2], "name": ["a", None]})
+    made = pl.DataFrame(headrace.hash_keys(frame, ["id", "name"]))
+    assert made.columns == ["id", "name", "hash_key"]
+    assert made["hash_key"].to_list() == [hashlib.md5(b"1||A").digest(), hashlib.md5(b"2||^^").digest()]
+
+
+def test_no_rows() -> None:
+    made = headrace.hash_keys(pa.table({"a": pa.array([], pa.string())}), ["a"])
+    assert len(made) == 0
+    assert made.schema.names == ["a", "hash_key"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"columns": ["x"]}, 'no column "x"'),
+        ({"columns": []}, "at least one column"),
+        ({"columns": "a", "recipe": "salted"}, 'no recipe "salted": use one of automate_dv, '),
+        ({"columns": "a", "name": "a"}, 'has a column "a" already'),
+        ({"columns": "a", "output": "base64"}, "use bytea or hex"),
+        ({"columns": "a", "zone": "Mars/Olympus"}, "Mars/Olympus"),
+    ],
+)
+def test_what_cannot_be(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(headrace.UsageError) as raised:
+        headrace.hash_keys(pa.table({"a": ["x"]}), **arguments)
+    assert words in str(raised.value)
+
+
+def test_wrong_kinds_of_arguments() -> None:
+    with pytest.raises(TypeError):
+        headrace.hash_keys(3, "a")
+    with pytest.raises(TypeError):
+        headrace.hash_keys(pa.table({"a": ["x"]}), [1])  # type: ignore[list-item]
+    batch = Batch.from_arrow(pa.table({"a": ["x"]}))
+    with pytest.raises(headrace.UsageError, match='no kernel "abacus"'):
+        _headrace.hash_rows(batch, ["a"], "h", kernel="abacus")
+    with pytest.raises(TypeError):
+        _headrace.upper_case(b"x")  # type: ignore[arg-type]
+
+
+def test_threads() -> None:
+    """The same batch hashed by several threads at once."""
+    table = pa.table({"n": pa.array(range(50_000), pa.int32())})
+    batch = Batch.from_arrow(table)
+    want = [hashlib.md5(str(n).encode()).digest() for n in range(50_000)]
+    found: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(last(headrace.hash_keys(batch, "n")) == want))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 4
