@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace._plan import Plan, plan
     from headrace._records import Reject, decode_csv, decode_json, partition
     from headrace._source import Query
+    from headrace._window import WindowReject, window
     from headrace.errors import (
         BalanceError,
         CancelledError,
@@ -61,6 +62,7 @@ _HOMES: dict[str, str | None] = {
     "Schema": "_headrace",
     "SchemaError": "errors",
     "UsageError": "errors",
+    "WindowReject": "_window",
     "dead_letters": None,
     "decode_csv": "_records",
     "decode_json": "_records",
@@ -77,6 +79,7 @@ _HOMES: dict[str, str | None] = {
     "plan": "_plan",
     "receipts": None,
     "topics": None,
+    "window": "_window",
 }
 
 __all__ = [
@@ -100,6 +103,7 @@ __all__ = [
     "Schema",
     "SchemaError",
     "UsageError",
+    "WindowReject",
     "__version__",
     "dead_letters",
     "decode_csv",
@@ -117,6 +121,7 @@ __all__ = [
     "plan",
     "receipts",
     "topics",
+    "window",
 ]
 
 

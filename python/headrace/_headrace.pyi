@@ -76,6 +76,19 @@ def decode_csv(
 def partition(
     batch: Batch, column: str, unit: str = "week", zone: str = "UTC", zoneinfo: str | None = None
 ) -> list[tuple[str, str, int, int, Batch] | tuple[None, None, None, None, Batch]]: ...
+def window(
+    batch: Batch,
+    specs: tuple[tuple[str, str, str | None, int, int, int, int], ...],
+    time: str,
+    by: tuple[str, ...],
+    aggregates: tuple[tuple[str, str, str | None, int], ...],
+    lateness: int = -1,
+    jump: int = -1,
+    votes: int = 0,
+    zone: str | None = "UTC",
+    zoneinfo: str | None = None,
+    named: bool = False,
+) -> tuple[Batch, list[tuple[int, str, int]]]: ...
 def hash_rows(
     batch: Batch,
     columns: Sequence[str],

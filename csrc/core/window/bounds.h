@@ -17,7 +17,5 @@ int hr_window_spec_check(const hr_window_spec *spec, hr_error *error);
 int32_t hr_window_overlap(const hr_window_spec *spec);
 /* Find the slot of a time. False for an infinite one, and when a window would leave 64 bits of microseconds. */
 bool hr_window_slot_of(const hr_window_spec *spec, const hr_timezone *zone, int64_t time, hr_window_slot *slot);
-/* "minute", "hour", "day", "week", "month", "year"; HR_EUSAGE otherwise. */
-int hr_window_unit_from_name(const char *name, hr_window_unit *unit, hr_error *error);
 
 #endif

@@ -85,6 +85,9 @@ typedef struct hr_window_settled {
     uint32_t missed; /* HR_VERDICT_LATE: bit i = late for spec i */
 } hr_window_settled;
 
+/* "minute", "hour", "day", "week", "month", "year"; HR_EUSAGE otherwise. */
+int hr_window_unit_from_name(const char *name, hr_window_unit *unit, hr_error *error);
+
 typedef struct hr_windows hr_windows;
 
 /* `schema` is that of the rows, retained. Options are copied deeply, but for the zone. HR_EUSAGE says what cannot be. */
