@@ -59,13 +59,16 @@ static const char HR_SQL_RESOLVE[] =
     " AS p(topic, partition, generation) WHERE o.job = $1 AND o.run_id = $2::uuid AND o.topic = p.topic AND o.partition = p.partition"
     " AND o.generation >= p.generation RETURNING o.topic, o.partition, o.next_offset, o.generation";
 
-/* The counts are those of the lanes, which are exact even when a run never learned what became of its last batch. */
+/* The counts are those of the lanes, added to batch by batch. A success is written only when they are the worker's ($3 to $6). */
 static const char HR_SQL_FINISH[] =
-    "UPDATE headrace.receipts SET state = $2, finished_at = now(), read = l.read, loaded = l.loaded, rejected = l.rejected,"
-    " skipped = l.skipped, bytes = l.bytes, seconds = $3, error = $4, detail = $5::jsonb "
-    "FROM (SELECT coalesce(sum(read), 0) AS read, coalesce(sum(loaded), 0) AS loaded, coalesce(sum(rejected), 0) AS rejected,"
-    "  coalesce(sum(skipped), 0) AS skipped, coalesce(sum(bytes), 0) AS bytes FROM headrace.receipt_lanes WHERE run_id = $1::uuid) l "
-    "WHERE receipts.run_id = $1::uuid";
+    "WITH l AS (SELECT coalesce(sum(read), 0)::bigint AS read, coalesce(sum(loaded), 0)::bigint AS loaded,"
+    "  coalesce(sum(rejected), 0)::bigint AS rejected, coalesce(sum(skipped), 0)::bigint AS skipped,"
+    "  coalesce(sum(bytes), 0)::bigint AS bytes FROM headrace.receipt_lanes WHERE run_id = $1::uuid),"
+    " c AS (SELECT (read, loaded, rejected, skipped) = ($3::bigint, $4::bigint, $5::bigint, $6::bigint) AS same FROM l),"
+    " u AS (UPDATE headrace.receipts r SET state = $2::text, finished_at = now(), read = l.read, loaded = l.loaded,"
+    "  rejected = l.rejected, skipped = l.skipped, bytes = l.bytes, seconds = $7, error = $8, detail = $9::jsonb FROM l, c"
+    "  WHERE r.run_id = $1::uuid AND (c.same OR $2::text <> 'succeeded')) "
+    "SELECT c.same, l.read FROM l, c";
 
 /* An array literal being written for a text parameter: {a,b,c}. */
 typedef struct hr_array {
@@ -292,6 +295,16 @@ int hr_ledger_advance(hr_pg *pg, const hr_load_config *config, const hr_hold *ho
     return HR_OK;
 }
 
+/* The server has crashed and came back without its last commits, which had not reached its disk. */
+static int hr_ledger_rolled_back(const hr_load_config *config, const hr_hold *hold, int64_t had, hr_error *error)
+{
+    return hr_error_set(error, HR_ESERVER,
+                        "PostgreSQL came back without its last commits: job \"%s\" had written %s partition %d up to %" PRId64
+                        ", the database knows %" PRId64 ". The rows have gone with their offsets, so the next run loads them again and "
+                        "nothing is missing; the receipt counts what is there",
+                        config->job, hold->topic, (int)hold->partition, had, hold->next);
+}
+
 int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, const int64_t *next, int32_t count, bool *landed,
                       hr_error *error)
 {
@@ -321,7 +334,9 @@ int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, c
                               config->job);
     }
     for (int32_t i = 0; i < count && rc == HR_OK; i++) {
-        if (next[i] == HR_OFFSET_UNKNOWN || next[i] == old[i])
+        if (holds[i].next < old[i])
+            rc = hr_ledger_rolled_back(config, &holds[i], old[i], error);
+        if (rc != HR_OK || next[i] == HR_OFFSET_UNKNOWN || next[i] == old[i])
             continue;
         moved++;
         here += holds[i].next == next[i];
@@ -339,15 +354,45 @@ int hr_ledger_resolve(hr_pg *pg, const hr_load_config *config, hr_hold *holds, c
     return rc;
 }
 
-int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, double seconds, const hr_error *failure, const char *detail,
-                     hr_error *error)
+/* Close the receipt with this state. *same: its lanes add up to `total`; a success is written only then. */
+static int hr_ledger_close(hr_pg *pg, const hr_load_config *config, const char *state, const hr_tally *total, double seconds,
+                           const char *message, const char *detail, bool *same, int64_t *read, hr_error *error)
+{
+    const int64_t counts[4] = {total->read, total->loaded, total->rejected, total->skipped};
+    char numbers[4][24], seconds_text[32];
+    PGresult *rows = NULL;
+
+    for (int i = 0; i < 4; i++)
+        snprintf(numbers[i], sizeof(numbers[i]), "%" PRId64, counts[i]);
+    snprintf(seconds_text, sizeof(seconds_text), "%.3f", seconds);
+    const char *values[] = {config->run_id, state,        numbers[0], numbers[1], numbers[2],
+                            numbers[3],     seconds_text, message,    detail};
+    HR_RETURN_NOT_OK(hr_pg_query(pg, HR_SQL_FINISH, 9, values, &rows, error));
+    *same = strcmp(PQgetvalue(rows, 0, 0), "t") == 0;
+    *read = strtoll(PQgetvalue(rows, 0, 1), NULL, 10);
+    PQclear(rows);
+    return HR_OK;
+}
+
+int hr_ledger_finish(hr_pg *pg, const hr_load_config *config, const hr_tally *total, double seconds, const hr_error *failure,
+                     const char *detail, hr_error *error)
 {
     const char *state = failure == NULL ? "succeeded" : failure->code == HR_ECANCELLED ? "cancelled" : "failed";
-    char seconds_text[32];
+    hr_error local, *why = error != NULL ? error : &local;
+    int64_t read;
+    bool same;
 
-    snprintf(seconds_text, sizeof(seconds_text), "%.3f", seconds);
-    const char *values[] = {config->run_id, state, seconds_text, failure != NULL ? failure->message : NULL, detail};
-    HR_RETURN_NOT_OK(hr_pg_query(pg, HR_SQL_FINISH, 5, values, NULL, error));
+    HR_RETURN_NOT_OK(
+        hr_ledger_close(pg, config, state, total, seconds, failure != NULL ? failure->message : NULL, detail, &same, &read, error));
+    if (failure == NULL && !same) {
+        hr_error_set(why, HR_ESERVER,
+                     "the receipt in the database counts %" PRId64 " records read, this run has %" PRId64 ": PostgreSQL came back from a "
+                     "crash without its last commits. The rows have gone with their offsets, so the next run loads them again and nothing "
+                     "is missing",
+                     read, total->read);
+        HR_RETURN_NOT_OK(hr_ledger_close(pg, config, "failed", total, seconds, why->message, detail, &same, &read, NULL));
+        return HR_ESERVER;
+    }
     if (config->one_off && (failure == NULL || config->commit_at_end)) {
         const char *key[] = {config->offsets_key, config->run_id};
         return hr_pg_query(pg, "DELETE FROM headrace.offsets WHERE job = $1 AND run_id = $2::uuid", 2, key, NULL, error);

@@ -16,6 +16,7 @@
 struct hr_load {
     hr_load_config config;
     hr_load_verb verb;
+    hr_pg *pg; /* the coordinator's connection: takes the lanes, closes the receipt */
     hr_shared shared;
     pthread_t coordinator;
     pthread_mutex_t lock; /* guards done, workers (their coming and going) */
@@ -143,18 +144,30 @@ static void hr_load_forget_rolled_back(hr_load *load)
     }
 }
 
-/* Close the receipt in the database, on a connection of its own that a cancel leaves some time. */
+/* Close the receipt in the database, on a new connection when that which took the lanes is lost. A cancel leaves this some time. */
 static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_error *error)
 {
-    hr_pg *pg = NULL;
+    double seconds = (double)(hr_monotonic_ms() - load->started_ms) / 1000.0;
+    hr_tally total;
     char *detail = NULL;
-    int rc = hr_report_detail(load->workers, load->worker_count, &detail, error);
+    int rc;
 
+    hr_load_total(load, &total);
+    rc = hr_report_detail(load->workers, load->worker_count, &detail, error);
+    if (rc == HR_OK && load->pg != NULL) {
+        load->pg->grace_ms = HR_LAST_WORDS_MS;
+        rc = hr_ledger_finish(load->pg, &load->config, &total, seconds, failure, detail, error);
+        if (rc == HR_OK || !hr_pg_lost(load->pg))
+            goto done;
+        hr_pg_close(load->pg); /* too long idle for a firewall, or the server was restarted */
+        load->pg = NULL;
+        rc = HR_OK;
+    }
     if (rc == HR_OK)
-        rc = hr_pg_open_patient(load->config.dsn, "headrace", &load->shared.cancel, HR_LAST_WORDS_MS, &pg, error);
+        rc = hr_pg_open_patient(load->config.dsn, "headrace", &load->shared.cancel, HR_LAST_WORDS_MS, &load->pg, error);
     if (rc == HR_OK)
-        rc = hr_ledger_finish(pg, &load->config, (double)(hr_monotonic_ms() - load->started_ms) / 1000.0, failure, detail, error);
-    hr_pg_close(pg);
+        rc = hr_ledger_finish(load->pg, &load->config, &total, seconds, failure, detail, error);
+done:
     hr_free(detail);
     return rc;
 }
@@ -163,8 +176,8 @@ static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_err
 static int hr_load_run(hr_load *load, hr_error *error)
 {
     const hr_load_config *config = &load->config;
-    hr_pg *pg = NULL;
-    int rc = hr_pg_open(config->dsn, "headrace", &load->shared.cancel, &pg, error);
+    int rc = hr_pg_open(config->dsn, "headrace", &load->shared.cancel, &load->pg, error);
+    hr_pg *pg = load->pg;
 
     if (rc == HR_OK)
         rc = hr_target_describe(pg, config, 0, &load->target, error);
@@ -185,7 +198,6 @@ static int hr_load_run(hr_load *load, hr_error *error)
             rc = hr_ledger_take(pg, config, load->target->display, &load->lanes, load->holds, error);
         load->began = rc == HR_OK;
     }
-    hr_pg_close(pg);
     if (rc == HR_OK && load->verb == HR_LOAD_RUN)
         rc = hr_load_work(load, error);
     return rc;
@@ -226,6 +238,7 @@ static void *hr_load_coordinate(void *arg)
 /* Free everything but the result. The threads have ended. */
 static void hr_load_free(hr_load *load)
 {
+    hr_pg_close(load->pg);
     for (int32_t w = 0; w < load->worker_count; w++)
         hr_worker_free(&load->workers[w]);
     hr_free(load->workers);

@@ -188,6 +188,7 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
     static const char *const unknown[] = {"ignore", "reject", NULL};
     static const char *const tombstones[] = {"skip", "reject", NULL};
     static const char *const commit[] = {"batch", "end", NULL};
+    static const char *const durable[] = {"run", "batch", NULL};
     const json_t *target;
     int choice;
 
@@ -202,6 +203,8 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
     out->reject_tombstones = choice == 1;
     HR_RETURN_NOT_OK(hr_config_choice(root, "commit", commit, 0, &choice, error));
     out->commit_at_end = choice == 1;
+    HR_RETURN_NOT_OK(hr_config_choice(root, "durable", durable, 0, &choice, error));
+    out->durable_batches = choice == 1;
     HR_RETURN_NOT_OK(hr_config_bool(root, "one_off", false, &out->one_off, error));
     HR_RETURN_NOT_OK(hr_config_object(root, "map", false, &out->map, error));
     out->key = json_object_get(root, "key");

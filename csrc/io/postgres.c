@@ -73,7 +73,8 @@ static hr_reason hr_pg_reason(const char *state, bool field)
         return HR_REASON_CONSTRAINT;
     if (strncmp(state, "P0", 2) == 0) /* RAISE, ASSERT and the like in a trigger */
         return HR_REASON_CONSTRAINT;
-    /* RAISE ... USING ERRCODE: the standard leaves classes from 5 to 9 and from I to Z to others, of which PostgreSQL has these for itself */
+    /* RAISE ... USING ERRCODE: the standard leaves classes from 5 to 9 and from I to Z to others, of which PostgreSQL keeps the missing
+     * ones for itself */
     if (strchr("6789IJKLMNOPQRSTUVWYZ", state[0]) != NULL)
         return HR_REASON_CONSTRAINT;
     if (strncmp(state, "22", 2) == 0) /* data exception: what only the type's input or a generated column sees */
@@ -512,8 +513,8 @@ static void hr_pg_cut_state(char *message, char state[6])
     *to = '\0';
 }
 
-/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, unless it is one of those that
- * pass by; silence is not. */
+/* What went wrong while connecting, without repeating the dsn. A server that answers with a refusal is fatal, unless it is one of those
+ * that pass by; silence is not. */
 static int hr_pg_connect_error(hr_pg *pg, hr_error *error)
 {
     char message[1024], state[6];

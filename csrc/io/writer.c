@@ -11,6 +11,17 @@
 #define HR_WRITER_RETRIES 5
 #define HR_WRITER_KEEP ((size_t)8 << 20) /* of the buffer that COPY is encoded into, between batches */
 
+/* Connect. Unless the job wants every batch on the server's disk at once, a commit does not wait for it: should the server crash, it loses
+ * the last batches together with their offsets (hr_ledger_resolve), and closing the receipt waits for all that went before. */
+static int hr_writer_connect(hr_writer *writer, hr_error *error)
+{
+    const hr_load_config *config = writer->config;
+
+    HR_RETURN_NOT_OK(hr_pg_open(config->dsn, "headrace", writer->cancel, &writer->pg, error));
+    return config->durable_batches || config->commit_at_end ? HR_OK
+                                                            : hr_pg_exec(writer->pg, "SET synchronous_commit = off", NULL, error);
+}
+
 int hr_writer_open(const hr_load_config *config, int32_t worker, const atomic_bool *cancel, hr_target *target, hr_hold *holds,
                    int32_t lane_count, hr_writer **out, hr_error *error)
 {
@@ -32,7 +43,7 @@ int hr_writer_open(const hr_load_config *config, int32_t worker, const atomic_bo
     writer->end_next = hr_calloc((size_t)lane_count + 1, sizeof(int64_t));
     rc = writer->end_from != NULL && writer->end_next != NULL ? HR_OK : hr_error_nomem(error);
     if (rc == HR_OK)
-        rc = hr_pg_open(config->dsn, "headrace", cancel, &writer->pg, error);
+        rc = hr_writer_connect(writer, error);
     if (rc == HR_OK)
         rc = hr_decoder_new(config->format, target->schema, &config->decode, &writer->decoder, error);
     if (rc == HR_OK && target->partition_column >= 0)
@@ -246,7 +257,7 @@ static int hr_writer_reconnect(hr_writer *writer, hr_error *error)
     writer->stage_epoch = -1;
     writer->leaves.fingerprint[0] = '\0';
     for (int attempt = 0; attempt < 10; attempt++) {
-        rc = hr_pg_open(writer->config->dsn, "headrace", writer->cancel, &writer->pg, error);
+        rc = hr_writer_connect(writer, error);
         if (rc != HR_ESERVER || (error != NULL && !error->retriable))
             return rc;
         hr_writer_pause(writer, 200 << (attempt < 4 ? attempt : 4));
