@@ -2,6 +2,7 @@
 
     python -m tests.fuzz                      every target, a minute each, two at a time
     python -m tests.fuzz --seconds 300 json   one target, five minutes, from its seeds and all it learned before
+    python -m tests.fuzz json --again FILE    one input alone, as after a failure
     python -m tests.fuzz --short              what `make test` runs: seeds and some seconds, the same inputs every time
 
 FUZZ_SECONDS and FUZZ_SEED in the environment mean --seconds and --seed. An input that fails is kept in
@@ -100,19 +101,19 @@ def run(target: str, seconds: int, seed: int, corpus: Path, environment: dict[st
         number(r"\bcov: (\d+)", text),
         number(r"\bcorp: (\d+)", text),
         time.monotonic() - begun,
-        "" if code == 0 else explain(target, command[0], text, code),
+        "" if code == 0 else explain(target, text, code),
     )
 
 
-def explain(target: str, program: str, text: str, code: int) -> str:
+def explain(target: str, text: str, code: int) -> str:
     """The lines that say what happened, and how to see it again."""
     telling = re.compile(
-        r"does not hold|runtime error|ERROR: |SUMMARY: (?!libFuzzer)|differs|^    #\d+ .* in (?:hr_|fuzz_|LLVMF)"
+        r"does not hold|runtime error|ERROR: |SUMMARY: (?!libFuzzer)|differs|^  (?:document|ours|server) |^    #\d+ .* in (?:hr_|fuzz_|LLVMF)"
     )
     lines = [line for line in text.splitlines() if telling.search(line)][:14] or text.splitlines()[-5:]
     kept = re.findall(r"Test unit written to (\S+)", text)
     again = (
-        f"again: {program} {kept[-1]}"
+        f"again: python -m tests.fuzz {target} --again {kept[-1]}"
         if kept
         else f"it ended with {code}; all it said is in {OUT}/log/{target}.log"
     )
@@ -145,12 +146,17 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=int(os.environ.get("FUZZ_SECONDS") or 60))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("FUZZ_SEED") or 20261121))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--again", metavar="FILE", type=Path, help="run one target on one input, and nothing else"
+    )
     parser.add_argument("--short", action="store_true", help="two seconds each, from the seeds alone")
     chosen = parser.parse_args()
     targets = chosen.targets or TARGETS
     unknown = sorted(set(targets) - set(TARGETS))
     if unknown:
         parser.error(f"no such target: {' '.join(unknown)}; there are: {' '.join(TARGETS)}")
+    if chosen.again is not None and (len(targets) != 1 or not chosen.again.is_file()):
+        parser.error("--again takes one target and a file")
     if shutil.which("clang") is None:
         parser.error("clang is not installed; `make test` and stack/setup.sh packages tests install it")
     seconds = 2 if chosen.short else chosen.seconds
@@ -163,6 +169,10 @@ def main() -> int:
     if subprocess.run(build, check=False).returncode != 0:
         print(f"the targets do not build: {shlex.join(build)}")
         return 1
+    if chosen.again is not None:
+        with server(targets) as environment:
+            alone = [OUT / f"fuzz_{targets[0]}", chosen.again.resolve()]
+            return subprocess.run(alone, env=environment, check=False).returncode
     learned = Path(tempfile.mkdtemp(prefix="corpus-", dir=OUT)) if chosen.short else OUT / "corpus"
     failed = 0
     try:

@@ -72,7 +72,7 @@ static void fetch(const char *query, server_rows *rows)
     rows->bytes.size = 0;
     FUZZ_AGREE(hr_pg_copy_begin(pg, query, &error) == HR_OK, "%s", error.message);
     for (;;) {
-        FUZZ_AGREE(hr_pg_copy_get(pg, &bytes, &n, &error) == HR_OK, "%s", error.message);
+        FUZZ_AGREE(hr_pg_copy_get(pg, 120000, &bytes, &n, &error) == HR_OK && n != 0, "%s", error.message);
         if (n < 0)
             break;
         FUZZ_REQUIRE(hr_buffer_append(&rows->bytes, bytes, (size_t)n, NULL) == HR_OK);
