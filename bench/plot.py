@@ -133,9 +133,9 @@ def axes(panel: Panel, left: float) -> tuple[Axis, Axis]:
     return x, y
 
 
-def draw_panel(panel: Panel, offset: float) -> list[str]:
-    """The parts of one panel, `offset` pixels from the left."""
-    left, right = offset + LEFT, offset + WIDTH - RIGHT
+def draw_panel(panel: Panel) -> list[str]:
+    """The parts of one panel."""
+    left, right = LEFT, WIDTH - RIGHT
     x, y = axes(panel, left)
     bottom = HEIGHT - BOTTOM
     parts = [text(left, TOP - 12, panel.y_label, more="fill='#333'")]
@@ -165,10 +165,11 @@ def draw_panel(panel: Panel, offset: float) -> list[str]:
 
 
 def draw(title: str, panels: Sequence[Panel], note: str = "") -> str:
-    """An SVG document with the panels side by side."""
-    width = WIDTH * len(panels)
+    """An SVG document with the panels in rows of two."""
+    width = WIDTH * min(2, len(panels))
     notes = textwrap.wrap(note, (width - LEFT) // 5)
-    height = HEIGHT + 12 * len(notes) + 4
+    bottom = HEIGHT + (HEIGHT - 24) * ((len(panels) - 1) // 2)
+    height = bottom + 12 * len(notes) + 4
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' width='{width}' {FONT}>",
         f"<title>{escape(title)}</title>",
@@ -176,9 +177,10 @@ def draw(title: str, panels: Sequence[Panel], note: str = "") -> str:
         text(LEFT, 17, title, size=14, more="font-weight='bold'"),
     ]
     for place, panel in enumerate(panels):
-        parts += draw_panel(panel, place * WIDTH)
+        across, down = place % 2 * WIDTH, place // 2 * (HEIGHT - 24)
+        parts += [f"<g transform='translate({across} {down})'>", *draw_panel(panel), "</g>"]
     for line, words in enumerate(notes):
-        parts.append(text(LEFT, HEIGHT + 6 + 12 * line, words, size=9, more="fill='#777'"))
+        parts.append(text(LEFT, bottom + 6 + 12 * line, words, size=9, more="fill='#777'"))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

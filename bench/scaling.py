@@ -41,7 +41,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Scale:
-    """One plot. `unit` is what is drawn: records or bytes a second, or both beside each other."""
+    """One plot. `units` is what is drawn, a panel for each: see UNITS."""
 
     title: str
     x_label: str
@@ -164,7 +164,7 @@ SCALES = {
         "Partitions of the topic and workers",
         "workers (two threads each)",
         "purchases of 165 bytes, 8 columns, 8 weekly partitions; broker and PostgreSQL on the same cores",
-        ("records",),
+        ("records", "cpu"),
         False,
         threads,
     ),
@@ -172,7 +172,7 @@ SCALES = {
         "Columns of the table",
         "columns",
         "bigint, integer, text, numeric, timestamptz in turn; a table without partitions; 2 workers",
-        ("records", "bytes"),
+        ("records", "bytes", "cpu"),
         True,
         columns,
     ),
@@ -181,7 +181,7 @@ SCALES = {
         "bytes a message",
         "Kafka, 2 workers; id bigint, body text. Above 2 kB PostgreSQL compresses bodies and moves them out"
         " of line, with STORAGE EXTERNAL it moves them only",
-        ("records", "bytes"),
+        ("records", "bytes", "cpu"),
         True,
         sizes,
     ),
@@ -189,12 +189,17 @@ SCALES = {
         "Weeks in one batch",
         "weekly partitions that each batch has rows for",
         "purchases of 165 bytes, 8 columns; psql copies a ready-made binary file; 2 workers",
-        ("records",),
+        ("records", "cpu"),
         False,
         weeks,
     ),
 }
-UNITS = {"records": "records a second", "bytes": "bytes of JSON a second"}
+UNITS = {
+    "records": "records a second",
+    "bytes": "bytes of JSON a second",
+    "cpu": "CPU microseconds a record: client, PostgreSQL, broker",
+}
+"""The last is the steadiest: it hardly changes when strangers keep the machine busy."""
 
 
 # -- measuring and writing ----------------------------------------------------------------------------------
@@ -224,15 +229,22 @@ def measure(name: str, scale: Scale, points: Sequence[Point], rounds: int) -> di
     return {**about, "note": scale.note, "points": measured}
 
 
+def amount(unit: str, point: Mapping[str, Any], run: Mapping[str, Any]) -> float:
+    """What one run says in this unit."""
+    if unit == "cpu":
+        spent = sum(float(run[name]) for name in ("client_cpu", "postgres_cpu", "kafka_cpu"))
+        return spent / float(point["records"]) * 1e6
+    return float(point[unit]) / float(run["seconds"])
+
+
 def panels(measured: Mapping[str, Any]) -> list[Panel]:
     """What is drawn of the result of `measure`."""
     drawn = []
     for unit in measured["units"]:
         lines: dict[str, list[tuple[float, float, float, float]]] = {}
         for point in measured["points"]:
-            amount = point["records"] if unit == "records" else point["bytes"]
-            rates = sorted(amount / run["seconds"] for run in point["runs"])
-            place = (point["x"], statistics.median(rates), rates[0], rates[-1])
+            values = sorted(amount(unit, point, run) for run in point["runs"])
+            place = (point["x"], statistics.median(values), values[0], values[-1])
             lines.setdefault(point["series"], []).append(place)
         series = [Series(name, sorted(places)) for name, places in lines.items()]
         title, label = measured["title"], measured["x_label"]

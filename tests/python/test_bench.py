@@ -71,14 +71,17 @@ def test_a_plot_has_its_title_units_lines_and_runs() -> None:
 
 
 def test_pictures_are_drawn_from_the_file_of_a_measurement(tmp_path: Path) -> None:
-    runs = [{"seconds": seconds} for seconds in (2.0, 1.0, 4.0)]
+    runs = [
+        {"seconds": seconds, "client_cpu": 1.0, "postgres_cpu": 0.5, "kafka_cpu": 0.0}
+        for seconds in (2.0, 1.0, 4.0)
+    ]
     points = [
         {"series": "Kafka", "x": x, "records": 1000 * x, "bytes": 100_000 * x, "runs": runs} for x in (1, 10)
     ]
     measured = {
         "title": "Columns",
         "x_label": "columns",
-        "units": ["records", "bytes"],
+        "units": ["records", "bytes", "cpu"],
         "log_y": True,
         "note": "",
         "points": points,
@@ -87,7 +90,10 @@ def test_pictures_are_drawn_from_the_file_of_a_measurement(tmp_path: Path) -> No
     path.write_text(json.dumps({"plots": {"columns": measured}}))
     (file,) = pictures(path, tmp_path / "pictures")
     assert file.name == "scaling-columns.svg"
-    assert {"Columns", "records a second", "bytes of JSON a second"} <= set(words(file.read_text()))
+    said = words(file.read_text())
+    assert {"Columns", "records a second", "bytes of JSON a second"} <= set(said)
+    assert any(word.startswith("CPU microseconds a record") for word in said)
+    assert "2k" in said  # microseconds: 1.5 s for 1000 records, under the next round number
 
 
 @pytest.mark.parametrize("number_of", [1, 7, 100])
