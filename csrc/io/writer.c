@@ -17,9 +17,15 @@ static int hr_writer_connect(hr_writer *writer, hr_error *error)
 {
     const hr_load_config *config = writer->config;
 
-    HR_RETURN_NOT_OK(hr_pg_open(config->dsn, "headrace", writer->cancel, &writer->pg, error));
-    return config->durable_batches || config->commit_at_end ? HR_OK
-                                                            : hr_pg_exec(writer->pg, "SET synchronous_commit = off", NULL, error);
+    int rc = hr_pg_open(config->dsn, "headrace", writer->cancel, &writer->pg, error);
+
+    if (rc == HR_OK && !config->durable_batches && !config->commit_at_end)
+        rc = hr_pg_exec(writer->pg, "SET synchronous_commit = off", NULL, error);
+    if (rc != HR_OK) {
+        hr_pg_close(writer->pg);
+        writer->pg = NULL;
+    }
+    return rc;
 }
 
 int hr_writer_open(const hr_load_config *config, int32_t worker, const atomic_bool *cancel, hr_target *target, hr_hold *holds,
@@ -347,6 +353,25 @@ int hr_writer_write(hr_writer *writer, hr_work *work, hr_error *error)
     return HR_OK;
 }
 
+/* The run may have been committed, and the next run cannot find out, because its offsets are its own: nobody may try again without having
+ * looked. */
+static int hr_writer_unknown(const hr_writer *writer, hr_error *error)
+{
+    char why[HR_ERROR_MESSAGE_SIZE];
+
+    if (error == NULL)
+        return HR_ESERVER;
+    snprintf(why, sizeof(why), "%s", error->message);
+    hr_error_set(
+        error, HR_ESERVER,
+        "the connection was lost while committing, and the server could not be asked whether it has committed (%.500s). Look before "
+        "you load again: everything was loaded if headrace.receipt_lanes has run_id %s, nothing if not",
+        why, writer->config->run_id);
+    error->retriable = false;
+    error->fatal = true;
+    return HR_ESERVER;
+}
+
 int hr_writer_finish(hr_writer *writer, hr_error *error)
 {
     bool landed = false;
@@ -364,7 +389,10 @@ int hr_writer_finish(hr_writer *writer, hr_error *error)
         writer->holds[i].next = writer->end_from[i];
     }
     writer->retries = 0;
-    HR_RETURN_NOT_OK(hr_writer_resolve(writer, writer->end_next, &landed, error));
+    rc = hr_writer_resolve(writer, writer->end_next, &landed, error);
+    if (rc == HR_ESERVER && writer->config->one_off)
+        return hr_writer_unknown(writer, error);
+    HR_RETURN_NOT_OK(rc);
     if (!landed) {
         hr_error_set(error, HR_ESERVER,
                      "the connection was lost while committing, and the server has rolled the run back: nothing was loaded");

@@ -8,12 +8,14 @@ plays every fault at every step in every mode (half an hour).
 from __future__ import annotations
 
 import os
+from uuid import uuid4
 
 import pytest
 
 from tests.faults import seeds
-from tests.faults.scenes import SCENES, Scene, Stage
+from tests.faults.scenes import AFTER_THE_BATCHES, RECORDS, SCENES, TARGET, Scene, Stage
 from tests.faults.wire import STEPS, Action, Fault, Moment
+from tests.real.load_kit import one
 
 pytestmark = pytest.mark.real
 
@@ -56,8 +58,8 @@ def cases() -> list[tuple[str, str, Moment, Action]]:
 def test_cut_at_every_step(stage: Stage, name: str, step: str, when: Moment, do: Action) -> None:
     scene = SCENES[name]
     outcome = stage.play(scene, Fault(step, when, do))
-    within = step in scene.batch_steps and step not in ("partitions read", "stage")
-    if do != "kill" and within and scene.name != "end":
+    in_a_batch = step in scene.batch_steps and step not in ("partitions read", "stage")
+    if do != "kill" and (step in AFTER_THE_BATCHES or (in_a_batch and scene.name != "end")):
         assert outcome.receipt is not None, f"the run should have gone on: {outcome.message}"
 
 
@@ -107,3 +109,18 @@ def test_a_run_that_never_learns_what_became_of_a_commit_says_so_and_its_receipt
     outcome = stage.play(SCENES["append"], Fault("committed", "before", "cut", nth=2), never)
     assert outcome.receipt is None
     assert "connection" in outcome.message
+
+
+def test_a_load_that_cannot_be_continued_is_not_tried_again_blindly(stage: Stage) -> None:
+    """Its COMMIT has landed, but it never learns: a second run would load everything once more."""
+    scene = SCENES["end"]
+    stage.prepare(scene)
+    stage.wire.arm(Fault("committed", "before", "cut"), Fault("resolve", "before", "cut", times=100))
+    run = str(uuid4())
+    outcome = stage.start(scene, stage.wired, identity=False, run_id=run).wait()
+    assert outcome.receipt is None
+    assert not outcome.retriable, outcome.message
+    assert run in outcome.message
+    assert "receipt_lanes" in outcome.message
+    lanes = f"SELECT sum(loaded) FROM headrace.receipt_lanes WHERE run_id = '{run}'"
+    assert one(stage.dsn, lanes) == one(stage.dsn, f"SELECT count(*) FROM {TARGET}") == RECORDS - 2

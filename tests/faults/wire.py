@@ -95,7 +95,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step("resolved", "server", "C", to="resolve"),
     Step("rollback", "client", "Q", "^ROLLBACK$"),
-    Step("finish", "client", "QP", "UPDATE headrace.receipts SET state"),
+    Step("finish", "client", "QP", "SET state = \\$2"),
     Step("finished", "server", "C", to="finish"),
 )
 """The first that fits names a message, so the special stand before the general."""
