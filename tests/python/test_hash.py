@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+import subprocess
+import sys
 import threading
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import headrace
@@ -235,3 +239,100 @@ def test_threads() -> None:
     for thread in threads:
         thread.join()
     assert found == [True] * 4
+
+
+# -- the command ------------------------------------------------------------------------------------------
+
+
+def run(*words: str, text: str = "") -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of `headrace hash ...`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace", "hash", *words],
+        input=text.encode(),
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def test_command_json() -> None:
+    lines = [
+        '{"id": 7, "user": {"name": " Ewa "}, "ok": true}',
+        '{"id":null,"user":{}}',
+        "{ }",
+        "[1]",
+        '{"id": 1.50}',
+    ]
+    code, out, err = run("-", "--key", "hk=id", "--diff", "hd=user.name,id", text="\n".join(lines))
+    assert code == 0, err
+    made = [json.loads(line) for line in out.splitlines()]
+    assert out.splitlines()[0].startswith(lines[0][:-1] + ',"hk":')
+    assert [(row["hk"], row["hd"]) for row in made] == [
+        (md5("7"), md5("7||EWA")),
+        (None, md5("^^||^^")),
+        (None, md5("^^||^^")),
+        (md5("1.50"), md5("1.50||^^")),
+    ]
+    assert "5 read = 4 hashed + 1 rejected" in err
+    assert "first record left out" in err
+
+
+def test_command_csv_with_types(tmp_path: Path) -> None:
+    source, out, rejects = tmp_path / "in.csv", tmp_path / "out.csv", tmp_path / "rejects.jsonl"
+    source.write_text('id,"sum, net",note\r\n007,1.25,"a\nb"\r\n8,,\r\nx,1,\r\n')
+    words = ["--key", "k=id,sum, net".replace(", net", " net"), "--type", "id=int", "--out", str(out)]
+    code, _, err = run(str(source), *words)
+    assert code == 2  # there is no such column
+    assert "sum net" in err
+    words = [
+        "--key",
+        "k=id",
+        "--key",
+        "n=id,note",
+        "--type",
+        "id=int",
+        "--out",
+        str(out),
+        "--rejects",
+        str(rejects),
+    ]
+    code, said, err = run(str(source), *words, "--strict", "--json")
+    assert code == 1, err
+    assert json.loads(said) == {
+        "read": 3,
+        "hashed": 2,
+        "rejected": 1,
+        "out": str(out),
+        "rejects": {"type": 1},
+    }
+    assert out.read_text().splitlines() == [
+        'id,"sum, net",note,k,n',
+        '007,1.25,"a',
+        f'b",{md5("7")},{md5("7||A" + chr(10) + "B")}',
+        f"8,,,{md5('8')},{md5('8||^^')}",
+    ]
+    assert json.loads(rejects.read_text())["raw"] == "x,1,"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ([], "nothing to do"),
+        (["--key", "x"], "write it as NAME=COLUMN,..."),
+        (["--key", "a=b", "--diff", "a=c"], "same name"),
+        (["--key", "a=b,"], "name is empty"),
+        (["--key", "a=b", "--type", "c=int"], "no hash has this column"),
+        (["--key", "a=b", "--type", "b=numeric(0)"], "numeric(0)"),
+        (["--key", "a=b", "--recipe", "x"], "there is no recipe"),
+        (["--key", "a=b", "--json"], "give --out"),
+    ],
+)
+def test_command_refuses(words: list[str], complaint: str) -> None:
+    code, out, err = run("-", *words, text='{"b": 1}\n')
+    assert code == 2, err
+    assert complaint in err
+    assert not out or "--json" in words

@@ -24,6 +24,7 @@ VERBS = {
     "receipts": "list what past runs did",
     "dead-letters": "list, show and replay rejected records",
     "partition": "split a file by ISO week, day or month of a column",
+    "hash": "add hash keys and hash diffs to records",
     "generate": "make linked customers, products and purchases",
     "topics": "list and create Kafka topics",
     "schema": "make or upgrade the schema headrace of a database",
