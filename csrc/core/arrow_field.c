@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#define HR_ARROW_MAX_DEPTH 8 /* lists and dictionaries within each other: a column needs three, and the stack is finite */
+
 const char *hr_arrow_metadata_find(const char *metadata, const char *key, size_t *n)
 {
     size_t key_size = strlen(key);
@@ -163,8 +165,12 @@ static bool hr_arrow_read_time(const char *format, hr_arrow_field *out, const ch
     return false;
 }
 
+static int hr_arrow_open_at(const struct ArrowSchema *schema, const char *name, int depth, hr_arena *arena, hr_arrow_field *out,
+                            hr_error *error);
+
 /* "+l", "+L", "+w:n": the list and its item. */
-static int hr_arrow_open_list(const struct ArrowSchema *schema, const char *name, hr_arena *arena, hr_arrow_field *out, hr_error *error)
+static int hr_arrow_open_list(const struct ArrowSchema *schema, const char *name, int depth, hr_arena *arena, hr_arrow_field *out,
+                              hr_error *error)
 {
     const char *at = schema->format + 3;
     char type_name[256];
@@ -178,17 +184,17 @@ static int hr_arrow_open_list(const struct ArrowSchema *schema, const char *name
     out->item = hr_arena_alloc(arena, sizeof(*out->item));
     if (out->item == NULL)
         return hr_error_nomem(error);
-    HR_RETURN_NOT_OK(hr_arrow_field_open(schema->children[0], name, arena, out->item, error));
+    HR_RETURN_NOT_OK(hr_arrow_open_at(schema->children[0], name, depth + 1, arena, out->item, error));
     if (out->item->type.kind == HR_ARRAY)
         return hr_error_set(error, HR_EUSAGE,
-                            "column \"%s\" holds lists of lists: only one-dimensional lists are read; flatten it or make it JSON",
-                            name);
+                            "column \"%s\" holds lists of lists: only one-dimensional lists are read; flatten it or make it JSON", name);
     snprintf(type_name, sizeof(type_name), "%s[]", out->item->type.name);
     return hr_type_from_name(type_name, arena, &out->type, error);
 }
 
 /* The field without its dictionary. */
-static int hr_arrow_open_plain(const struct ArrowSchema *schema, const char *name, hr_arena *arena, hr_arrow_field *out, hr_error *error)
+static int hr_arrow_open_plain(const struct ArrowSchema *schema, const char *name, int depth, hr_arena *arena, hr_arrow_field *out,
+                               hr_error *error)
 {
     const char *format = schema->format;
     const char *type = NULL;
@@ -205,7 +211,7 @@ static int hr_arrow_open_plain(const struct ArrowSchema *schema, const char *nam
         return hr_type_from_name(type, arena, &out->type, error);
     }
     if (format[0] == '+' && (strcmp(format, "+l") == 0 || strcmp(format, "+L") == 0 || strncmp(format, "+w:", 3) == 0))
-        return hr_arrow_open_list(schema, name, arena, out, error);
+        return hr_arrow_open_list(schema, name, depth, arena, out, error);
     if (strncmp(format, "d:", 2) == 0 && hr_arrow_read_decimal(format, out)) {
         snprintf(room, sizeof(room), "numeric(%d,%d)", (int)out->precision, (int)out->scale);
         return hr_type_from_name(room, arena, &out->type, error);
@@ -227,10 +233,13 @@ static int hr_arrow_open_plain(const struct ArrowSchema *schema, const char *nam
                         name, format);
 }
 
-int hr_arrow_field_open(const struct ArrowSchema *schema, const char *name, hr_arena *arena, hr_arrow_field *out, hr_error *error)
+static int hr_arrow_open_at(const struct ArrowSchema *schema, const char *name, int depth, hr_arena *arena, hr_arrow_field *out,
+                            hr_error *error)
 {
     memset(out, 0, sizeof(*out));
-    HR_RETURN_NOT_OK(hr_arrow_open_plain(schema, name, arena, out, error));
+    if (depth > HR_ARROW_MAX_DEPTH)
+        return hr_error_set(error, HR_EUSAGE, "column \"%s\" is nested deeper than a column can be: flatten it or make it JSON", name);
+    HR_RETURN_NOT_OK(hr_arrow_open_plain(schema, name, depth, arena, out, error));
     if (schema->dictionary == NULL)
         return HR_OK;
     if (out->code < HR_ARROW_INT8 || out->code > HR_ARROW_UINT64)
@@ -239,9 +248,14 @@ int hr_arrow_field_open(const struct ArrowSchema *schema, const char *name, hr_a
     out->dictionary = hr_arena_alloc(arena, sizeof(*out->dictionary));
     if (out->dictionary == NULL)
         return hr_error_nomem(error);
-    HR_RETURN_NOT_OK(hr_arrow_field_open(schema->dictionary, name, arena, out->dictionary, error));
+    HR_RETURN_NOT_OK(hr_arrow_open_at(schema->dictionary, name, depth + 1, arena, out->dictionary, error));
     out->type = out->dictionary->type;
     return HR_OK;
+}
+
+int hr_arrow_field_open(const struct ArrowSchema *schema, const char *name, hr_arena *arena, hr_arrow_field *out, hr_error *error)
+{
+    return hr_arrow_open_at(schema, name, 0, arena, out, error);
 }
 
 void hr_arrow_field_close(hr_arrow_field *field)

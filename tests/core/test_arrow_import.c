@@ -233,10 +233,45 @@ static void test_import_faults(void)
     hr_batch_free(batch);
 }
 
+static void no_release(struct ArrowSchema *schema)
+{
+    schema->release = NULL;
+}
+
+/* Lists and dictionaries within each other, however many: an error, not the end of the stack. */
+static void test_nesting(void)
+{
+    static struct ArrowSchema nodes[300000], *children[300000];
+    const size_t count = sizeof(nodes) / sizeof(nodes[0]);
+    struct ArrowSchema *column = &nodes[0];
+    struct ArrowSchema table = {.format = "+s", .name = "", .n_children = 1, .children = &column, .release = no_release};
+    hr_schema *schema;
+    hr_error error;
+
+    for (int kind = 0; kind < 3; kind++) {
+        for (size_t i = 0; i < count; i++) {
+            bool list = kind == 0 || (kind == 2 && i % 2 == 0);
+            nodes[i] = (struct ArrowSchema){.format = i + 1 == count ? "i" : list ? "+l" : "i", .name = "x", .release = no_release};
+            if (i + 1 == count)
+                continue;
+            children[i] = &nodes[i + 1];
+            if (list) {
+                nodes[i].n_children = 1;
+                nodes[i].children = &children[i];
+            } else {
+                nodes[i].dictionary = &nodes[i + 1];
+            }
+        }
+        CHECK(hr_arrow_import_schema(&table, &schema, &error) == HR_EUSAGE && schema == NULL, "%s", error.message);
+        CHECK(strstr(error.message, "nested deeper") != NULL, "%s", error.message);
+    }
+}
+
 int main(void)
 {
     test_round_trip();
     test_import_by_name();
+    test_nesting();
     test_import_faults();
     return CHECK_DONE();
 }
