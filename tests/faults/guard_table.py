@@ -55,14 +55,14 @@ GUARDS: tuple[Guard, ...] = (
         _LEDGER,
         "if (moved != expected)",
         "if (moved < 0)",
-        (_OVERTAKEN, "tests/real/test_load_kafka.py::test_two_workers_on_one_job_fence_each_other"),
+        (f"{_OVERTAKEN}[append-begin]",),
     ),
     Guard(
         "after a lost connection the offsets are asked whether the batch landed",
         _WRITER,
         "return hr_writer_resolve(writer, work->next, done, error);",
         "return hr_writer_reconnect(writer, error);",
-        (_LOST, _CUT),
+        (f"{_LOST}[append]", f"{_CUT}[append-commit-before-cut]"),
     ),
     Guard(
         "the question after a lost connection waits for the lost session's end",
@@ -75,7 +75,7 @@ GUARDS: tuple[Guard, ...] = (
     " AS p(topic, partition, generation) WHERE o.job = $1 AND o.run_id = $2::uuid AND o.topic = p.topic AND o.partition = p.partition"
     " AND o.generation >= p.generation";
 """,
-        (_CUT,),
+        (f"{_CUT}[append-commit-before-late]",),
     ),
     Guard(
         "a run whose last COMMIT was lost asks whether it landed",
@@ -89,7 +89,7 @@ GUARDS: tuple[Guard, ...] = (
         _WRITER,
         "if (rc != HR_ESERVER || !hr_pg_lost(writer->pg) || writer->retries >= HR_WRITER_RETRIES)",
         "if (rc != HR_OK || writer->retries >= 0)",
-        (_ASKED,),
+        (f"{_ASKED}[True-resolved-before-cut]",),
     ),
     Guard(
         "a generation raised by a question without an answer is our own",

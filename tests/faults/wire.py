@@ -513,16 +513,7 @@ class Wire:
             return self._kafka_name(end, message)
         pair = end.pair
         if end.side == "client" and not pair.started:
-            code = struct.unpack_from("!I", message, 4)[0]
-            if code in (_SSL, _GSS):  # sslmode=prefer asks; here it is plain text
-                pair.client.going += b"N"
-                self._flush(pair.client)
-                return None
-            pair.started = True
-            if code == _CANCEL:
-                return ""
-            pair.last = "startup"
-            return "startup"
+            return self._started(pair, message)
         kind, body = chr(message[0]), message[5:]
         if end.side == "client" and kind in "PB":
             kind, body = _statement(pair, kind, body)
@@ -540,6 +531,17 @@ class Wire:
             if body == b"I":
                 pair.trail.clear()
         return step
+
+    def _started(self, pair: _Pair, message: bytes) -> str | None:
+        """The step of a message before the protocol proper."""
+        code = struct.unpack_from("!I", message, 4)[0]
+        if code in (_SSL, _GSS):  # sslmode=prefer asks; here it is plain text
+            pair.client.going += b"N"
+            self._flush(pair.client)
+            return None
+        pair.started = True
+        pair.last = "" if code == _CANCEL else "startup"
+        return pair.last
 
     def _find(self, pair: _Pair, side: Side, kind: str, body: bytes) -> str:
         for step, pattern in _TESTS:
