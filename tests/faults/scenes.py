@@ -159,7 +159,7 @@ class Stage:
         self.wire.arm(*faults)
         with self._starting:
             self.worker = self.start(scene, self.wired)
-        outcome = self.worker.wait(30)
+        outcome = self.worker.wait(120)
         steps = list(self.wire.log)
         self.wire.arm()
         quiet = [fault for fault in faults if not fault.fired.is_set()]
@@ -171,7 +171,7 @@ class Stage:
             assert outcome.retriable, f"{outcome.error}: {outcome.message}"
             assert "PostgreSQL" in outcome.message, outcome.message
         if outcome.receipt is None:
-            second = self.start(scene, self.dsn).wait(30)
+            second = self.start(scene, self.dsn).wait(120)
             assert second.receipt is not None, second
         self.check(scene)
         return outcome

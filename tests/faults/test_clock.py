@@ -51,7 +51,7 @@ def start(clock: Path, environment: dict[str, str], **settings: Any) -> subproce
 def finish(worker: subprocess.Popen[str]) -> tuple[list[str], dict[str, Any]]:
     """Its lines, and its receipt; when it does not end, it is killed and the test fails."""
     try:
-        out, _ = worker.communicate(timeout=60)
+        out, _ = worker.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         worker.kill()
         out, _ = worker.communicate()
@@ -79,7 +79,7 @@ def test_a_wall_clock_that_is_set_back_does_not_hold_up_a_load(clock: Path, dsn:
         os.set_blocking(worker.stdout.fileno(), True)
         import select
 
-        ready, _, _ = select.select([worker.stdout], [], [], 30)
+        ready, _, _ = select.select([worker.stdout], [], [], 100)
         told = worker.stdout.readline() if ready else "nothing"
         locker.rollback()
     _, receipt = finish(worker)

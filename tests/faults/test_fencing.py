@@ -27,10 +27,10 @@ def test_overtaken_while_held(stage: Stage, name: str, step: str) -> None:
     stage.prepare(scene)
     stage.wire.arm(held)
     first = stage.start(scene, stage.wired)
-    assert held.fired.wait(30), stage.wire.log
-    second = stage.start(scene, stage.dsn).wait(60)
+    assert held.fired.wait(120), stage.wire.log
+    second = stage.start(scene, stage.dsn).wait(120)
     stage.wire.release(held)
-    told = first.wait(60)
+    told = first.wait(120)
     assert second.receipt is not None, second
     if told.receipt is None:
         assert told.error == "FencedError", told
@@ -49,9 +49,9 @@ def test_overtaken_while_its_commit_is_on_its_way(stage: Stage, scene: Scene) ->
     stage.prepare(scene)
     stage.wire.arm(late)
     first = stage.start(scene, stage.wired)
-    assert late.fired.wait(30), stage.wire.log
+    assert late.fired.wait(120), stage.wire.log
     first.kill()
-    second = stage.start(scene, stage.dsn).wait(60)
+    second = stage.start(scene, stage.dsn).wait(120)
     first.wait()
     assert second.receipt is not None, second
     stage.check(scene)
@@ -62,7 +62,7 @@ def test_several_at_once(stage: Stage) -> None:
     scene = SCENES["append"]
     stage.prepare(scene)
     outcomes = [
-        worker.wait(60) for worker in [stage.start(scene, stage.dsn, batch_records=1) for _ in range(5)]
+        worker.wait(120) for worker in [stage.start(scene, stage.dsn, batch_records=1) for _ in range(5)]
     ]
     assert any(outcome.receipt is not None for outcome in outcomes)
     for outcome in outcomes:

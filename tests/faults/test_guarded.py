@@ -27,10 +27,10 @@ pytestmark = pytest.mark.real
 def test_an_offset_that_somebody_else_changed_is_not_moved(stage: Stage, change: str) -> None:
     scene = SCENES["append"]
     stage.prepare(scene)
-    held = Fault("advance", "before", "hold", seconds=20)
+    held = Fault("advance", "before", "hold", seconds=120)
     stage.wire.arm(held)
     worker = stage.start(scene, stage.wired)
-    assert held.fired.wait(30), stage.wire.log
+    assert held.fired.wait(120), stage.wire.log
     execute(stage.dsn, f"UPDATE headrace.offsets SET {change} WHERE job = '{stage.job}'")
     stage.wire.release(held)
     outcome = worker.wait()
@@ -44,10 +44,10 @@ def test_an_offset_that_somebody_else_changed_is_not_moved(stage: Stage, change:
 def test_the_definition_is_kept_while_a_batch_is_written(stage: Stage) -> None:
     scene = SCENES["upsert"]  # the stage is a table of its own: nothing but our LOCK holds the target yet
     stage.prepare(scene)
-    held = Fault("copy", "before", "hold", seconds=20)
+    held = Fault("copy", "before", "hold", seconds=120)
     stage.wire.arm(held)
     worker = stage.start(scene, stage.wired)
-    assert held.fired.wait(30), stage.wire.log
+    assert held.fired.wait(120), stage.wire.log
     with psycopg.connect(stage.dsn, autocommit=True) as connection:
         connection.execute("SET lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -60,10 +60,10 @@ def test_the_definition_is_kept_while_a_batch_is_written(stage: Stage) -> None:
 def test_two_loads_make_the_same_partition_once(stage: Stage) -> None:
     scene = SCENES["append"]
     stage.prepare(scene)
-    held = Fault("partition", "before", "hold", seconds=20)
+    held = Fault("partition", "before", "hold", seconds=120)
     stage.wire.arm(held)
     first = stage.start(scene, stage.wired)
-    assert held.fired.wait(30), stage.wire.log
+    assert held.fired.wait(120), stage.wire.log
     second = stage.start(scene, stage.dsn, job=f"{stage.job} too")
     with psycopg.connect(stage.dsn, autocommit=True) as connection:  # it waits for the first, or has gone on
         asleep = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -69,7 +69,7 @@ class Worker:
             self._output += piece
         return True
 
-    def wait(self, patience: float = 60) -> Outcome:
+    def wait(self, patience: float = 120) -> Outcome:
         """Wait for its end. TimeoutError (and it is killed) when that does not come."""
         if self._outcome is None:
             in_time = self.ended(patience)
