@@ -220,13 +220,16 @@ static bool documented(const server_case *c)
             last--;
         snprintf(value, sizeof(value), "%.*s", (int)(last - first), first);
     }
-    form = element->kind == HR_DATE ? &date_form : element->kind == HR_TIME ? &time_form : element->kind == HR_INTERVAL ? &interval_form
-                                                                                                                        : &timestamp_form;
+    form = element->kind == HR_DATE       ? &date_form
+           : element->kind == HR_TIME     ? &time_form
+           : element->kind == HR_INTERVAL ? &interval_form
+                                          : &timestamp_form;
     if (regexec(form, value, 0, NULL, 0) != 0)
         return element->kind != HR_INTERVAL || c->error.reason == HR_REASON_TYPE;
     if (c->error.reason == HR_REASON_RANGE && element->kind != HR_INTERVAL)
         return regexec(&last_year_form, value, 0, NULL, 0) == 0 || regexec(&compact_form, value, 0, NULL, 0) == 0;
-    return strstr(words, "means another moment") != NULL || strstr(words, "names of time zones") != NULL || strstr(words, "24 hours") != NULL;
+    return strstr(words, "means another moment") != NULL || strstr(words, "names of time zones") != NULL ||
+           strstr(words, "24 hours") != NULL;
 }
 
 /* ---- comparing ---- */
@@ -481,7 +484,8 @@ static bool make_document(server_case *c, fuzz_input *in)
 int LLVMFuzzerInitialize(int *count, char ***arguments)
 {
     const char *dsn = getenv("HEADRACE_FUZZ_DSN");
-    static const char settings[] = "{\"job\":\"fuzz\",\"run_id\":\"r\",\"source\":{\"kind\":\"stdin\"},\"target\":{\"table\":\"fuzz.ours\"}}";
+    static const char settings[] =
+        "{\"job\":\"fuzz\",\"run_id\":\"r\",\"source\":{\"kind\":\"stdin\"},\"target\":{\"table\":\"fuzz.ours\"}}";
     hr_buffer sql = {0};
     hr_load_config config;
     hr_error error;
