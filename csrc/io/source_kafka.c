@@ -20,10 +20,11 @@
 
 #include "core/alloc.h"
 
-#define HR_KAFKA_CHUNK 8192      /* records of a chunk at most: 0.8 MB beside their bytes */
-#define HR_KAFKA_KEEP (4 << 20)  /* a chunk in the pool keeps room for so many bytes at most */
-#define HR_KAFKA_WAIT_MS 100     /* a wait looks up this often */
-#define HR_KAFKA_PROBE_MS 2000   /* while all brokers seem down, ask one this often */
+#define HR_KAFKA_CHUNK 8192     /* records of a chunk at most: 0.8 MB beside their bytes */
+#define HR_KAFKA_FEW 1024       /* a chunk of at most so many is made to measure, and does not go to the pool */
+#define HR_KAFKA_KEEP (4 << 20) /* a chunk in the pool keeps room for so many bytes at most */
+#define HR_KAFKA_WAIT_MS 100    /* a wait looks up this often */
+#define HR_KAFKA_PROBE_MS 2000  /* while all brokers seem down, ask one this often */
 #define HR_KAFKA_NUDGE_US 2000
 #define HR_KAFKA_MISSES 20        /* refusals of an offset that is there, before it is an error */
 #define HR_KAFKA_FAREWELL_MS 2000 /* how long close() waits for the courtesy group's last commit */
@@ -38,12 +39,17 @@ typedef struct kafka_lane {
     int64_t next, end;
 } kafka_lane;
 
-/* What a chunk owns. The two arrays behind it are one allocation with it. */
+/* What a chunk owns. The two arrays behind it are one allocation with it.
+ *
+ * Chunks of many records are used again: fresh memory for each would cost more than reading the records. Chunks of few are not. A load
+ * that waits for its records to trickle in holds hundreds of them in one batch, and the room for HR_KAFKA_CHUNK records in each, once
+ * touched, would stay for good: memory that grows for hours. */
 typedef struct kafka_chunk {
     struct kafka_chunk *next; /* in the pool */
     hr_record *records;
     hr_position *positions;
     int64_t count;   /* records kept */
+    size_t capacity; /* of records: what it was made for */
     hr_buffer bytes; /* of the records and their keys */
 } kafka_chunk;
 
@@ -70,10 +76,10 @@ struct hr_source {
     char *user, *password; /* for the nudge */
     const atomic_bool *cancel;
     pthread_mutex_t pool_lock;
-    kafka_chunk *pool; /* released chunks, for reuse */
+    kafka_chunk *pool;                            /* released chunks, for reuse */
     rd_kafka_message_t *messages[HR_KAFKA_CHUNK]; /* work space of fetch() */
-    ssize_t held;           /* of messages: taken from librdkafka, but there was no memory for their records */
-    bool broken;            /* a fetch() has failed on the way: records may be lost, so that there can be no other */
+    ssize_t held;                                 /* of messages: taken from librdkafka, but there was no memory for their records */
+    bool broken;                                  /* a fetch() has failed on the way: records may be lost, so that there can be no other */
 };
 
 /* ---- lanes ---- */
@@ -380,25 +386,29 @@ static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t cou
 
 /* ---- chunks ---- */
 
-/* A chunk from the pool, or a new one; NULL when memory runs out. */
-static kafka_chunk *hr_kafka_chunk_get(hr_source *source)
+/* A chunk with room for n records: a used one when they are many; NULL when memory runs out. */
+static kafka_chunk *hr_kafka_chunk_get(hr_source *source, size_t n)
 {
-    kafka_chunk *chunk;
+    kafka_chunk *chunk = NULL;
     size_t head = sizeof(*chunk), records, positions;
 
-    pthread_mutex_lock(&source->pool_lock);
-    chunk = source->pool;
-    if (chunk != NULL)
-        source->pool = chunk->next;
-    pthread_mutex_unlock(&source->pool_lock);
+    if (n > HR_KAFKA_FEW) {
+        n = HR_KAFKA_CHUNK;
+        pthread_mutex_lock(&source->pool_lock);
+        chunk = source->pool;
+        if (chunk != NULL)
+            source->pool = chunk->next;
+        pthread_mutex_unlock(&source->pool_lock);
+    }
     if (chunk == NULL) {
-        records = sizeof(*chunk->records) * HR_KAFKA_CHUNK;
+        records = sizeof(*chunk->records) * n;
         positions = sizeof(*chunk->positions) * (size_t)source->count;
         chunk = hr_malloc(head + records + positions); /* every part's size is a multiple of 8 */
         if (chunk == NULL)
             return NULL;
         chunk->records = (hr_record *)(void *)((char *)chunk + head);
         chunk->positions = (hr_position *)(void *)((char *)chunk + head + records);
+        chunk->capacity = n;
         memset(&chunk->bytes, 0, sizeof(chunk->bytes));
     }
     chunk->next = NULL;
@@ -407,9 +417,21 @@ static kafka_chunk *hr_kafka_chunk_get(hr_source *source)
     return chunk;
 }
 
-/* Give the chunk to the pool. Any thread. */
+static void hr_kafka_chunk_free(kafka_chunk *chunk)
+{
+    if (chunk == NULL)
+        return;
+    hr_buffer_free(&chunk->bytes);
+    hr_free(chunk);
+}
+
+/* Give the chunk (may be NULL) to the pool, or free it when it is of few records. Any thread. */
 static void hr_kafka_chunk_put(hr_source *source, kafka_chunk *chunk)
 {
+    if (chunk == NULL || chunk->capacity <= HR_KAFKA_FEW) {
+        hr_kafka_chunk_free(chunk);
+        return;
+    }
     if (chunk->bytes.capacity > HR_KAFKA_KEEP)
         hr_buffer_free(&chunk->bytes);
     pthread_mutex_lock(&source->pool_lock);
@@ -492,20 +514,28 @@ static inline void hr_kafka_record(const hr_source *source, const rd_kafka_messa
     record->defect = NULL;
 }
 
-/* Make room for the bytes of all these messages, so that what points to them need not move, and one more: an empty record's address. */
-static int hr_kafka_reserve(const hr_source *source, kafka_chunk *chunk, ssize_t got, hr_error *error)
+/* Make a chunk with room for all these messages, and for their bytes, so that what points to them need not move, and one more: an empty
+ * record's address. `*chunk` is one without records, or NULL; it is replaced when it is too small. */
+static int hr_kafka_reserve(hr_source *source, kafka_chunk **chunk, ssize_t got, hr_error *error)
 {
     size_t bytes = 1;
+
+    if (*chunk == NULL || (*chunk)->capacity < (size_t)got) {
+        hr_kafka_chunk_put(source, *chunk);
+        *chunk = hr_kafka_chunk_get(source, (size_t)got);
+        if (*chunk == NULL)
+            return hr_error_nomem(error);
+    }
 
     for (ssize_t i = 0; i < got; i++)
         if (source->messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             bytes += source->messages[i]->len + source->messages[i]->key_len;
-    return hr_buffer_reserve(&chunk->bytes, bytes, error);
+    return hr_buffer_reserve(&(*chunk)->bytes, bytes, error);
 }
 
 /* Sort what librdkafka gave into records (copied) and events (served), and give it all back. Without memory for the copies it is held for
  * the next time; after any other failure the rest of it is lost, and with it the source. */
-static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_error *error)
+static int hr_kafka_sort(hr_source *source, kafka_chunk **chunk, ssize_t got, hr_error *error)
 {
     int rc = hr_kafka_reserve(source, chunk, got, error);
 
@@ -520,7 +550,7 @@ static int hr_kafka_sort(hr_source *source, kafka_chunk *chunk, ssize_t got, hr_
         if (rc == HR_OK && HR_LIKELY(message->err == RD_KAFKA_RESP_ERR_NO_ERROR)) {
             lane = hr_kafka_lane_of(source, message);
             if (HR_LIKELY(lane != NULL && message->offset < lane->end && message->offset >= lane->next)) {
-                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), chunk);
+                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), *chunk);
                 lane->next = message->offset + 1;
                 lane->moved = true;
                 lane->misses = 0;
@@ -658,7 +688,7 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
 {
     int64_t started = hr_kafka_now_ms(), deadline = started + timeout_ms;
     size_t most = (size_t)(max_records < HR_KAFKA_CHUNK ? max_records : HR_KAFKA_CHUNK);
-    kafka_chunk *chunk;
+    kafka_chunk *chunk = NULL;
     int rc = HR_OK;
 
     memset(out, 0, sizeof(*out));
@@ -666,9 +696,6 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
         return hr_error_set(error, HR_EKAFKA, "Kafka topic \"%s\": reading has failed before and cannot go on", source->topic);
     if (max_records <= 0)
         return HR_OK;
-    chunk = hr_kafka_chunk_get(source);
-    if (chunk == NULL)
-        return hr_error_nomem(error);
     /* a lane that had to jump tells so before it brings records */
     while (source->reading > 0 && !hr_kafka_moved(source) && !hr_kafka_client_cancelled(source->client)) {
         int64_t left = deadline - started, now;
@@ -676,18 +703,22 @@ static int hr_kafka_fetch(hr_source *source, int32_t timeout_ms, int64_t max_rec
 
         if (got < 0)
             rc = hr_kafka_fail(source->client, rd_kafka_last_error(), error, "reading Kafka topic \"%s\" failed", source->topic);
-        else
-            rc = hr_kafka_sort(source, chunk, got, error);
+        else if (got > 0)
+            rc = hr_kafka_sort(source, &chunk, got, error);
         now = hr_kafka_now_ms();
         if (rc == HR_OK && got == 0)
             rc = hr_kafka_patience(source, now - started, error);
         else if (rc == HR_OK)
             source->waited_ms = 0;
-        if (chunk->count > 0)
+        if (chunk != NULL && chunk->count > 0)
             source->down_since = 0; /* all_down stays: these may have been fetched before it; a probe finds out */
-        if (rc != HR_OK || chunk->count > 0 || now >= deadline)
+        if (rc != HR_OK || (chunk != NULL && chunk->count > 0) || now >= deadline)
             break;
         started = now;
+    }
+    if (rc == HR_OK && chunk == NULL) { /* for the positions alone */
+        chunk = hr_kafka_chunk_get(source, 0);
+        rc = chunk != NULL ? HR_OK : hr_error_nomem(error);
     }
     if (rc != HR_OK) {
         hr_kafka_chunk_put(source, chunk);

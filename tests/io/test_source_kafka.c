@@ -6,6 +6,12 @@
 /* after it */
 #include <librdkafka/rdkafka_mock.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+size_t __sanitizer_get_current_allocated_bytes(void); /* gcc comes without its header */
+#else
+#include <malloc.h>
+#endif
+
 #include "check.h"
 #include "core/alloc.h"
 #include "faults.h"
@@ -258,10 +264,54 @@ static void test_memory(void)
     CHECK(done && n > 8, "%d", n);
 }
 
+/* Bytes that are allocated now. */
+static size_t allocated(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    return __sanitizer_get_current_allocated_bytes();
+#else
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+#endif
+}
+
+/* Records that trickle in come in chunks of one, and a batch may hold hundreds of those: each may take the memory that it needs and no
+ * more, and all of it is given back. Chunks of many are kept for reuse; here there are none. */
+static void test_a_trickle_takes_little_memory(void)
+{
+    static hr_chunk chunks[RECORDS];
+    int64_t count = 0;
+    int rc, held = 0;
+    hr_source *source = start("", &rc);
+    size_t before, with;
+
+    CHECK(rc == HR_OK, "%s", error.message);
+    before = allocated();
+    for (int i = 0; i < 6000 && count < RECORDS && rc == HR_OK; i++) {
+        rc = hr_source_kafka.fetch(source, 100, 1, &chunks[held], &error);
+        if (rc != HR_OK)
+            break;
+        count += chunks[held].count;
+        if (chunks[held].count > 0)
+            held++;
+        else
+            hr_source_kafka.release(source, &chunks[held]);
+    }
+    CHECK(rc == HR_OK && count == RECORDS && held == RECORDS, "%d chunks", held);
+    with = allocated();
+    CHECK(with < before + ((size_t)8 << 20), "%d chunks of one record take %zu bytes", held, with - before);
+    for (int i = 0; i < held; i++)
+        hr_source_kafka.release(source, &chunks[i]);
+    CHECK(allocated() < before + ((size_t)2 << 20), "%zu bytes are kept after them", allocated() - before);
+    hr_source_kafka.close(source);
+}
+
 int main(void)
 {
     cluster_start();
     fill();
+    test_a_trickle_takes_little_memory();
     test_passing();
     test_final();
     test_broken();
