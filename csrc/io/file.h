@@ -39,7 +39,8 @@ int64_t hr_file_consumed(const hr_file *file); /* bytes as stored that were read
 /* Questions about a whole file. They read it, so `cancel` (may be NULL) is looked at every MiB: non-zero ends them with HR_ECANCELLED. */
 
 #define HR_FINGERPRINT_SIZE 33
-/* XXH3 (128 bit) of the bytes as stored, as 32 hex digits and NUL. Not for "-". */
+/* A hash of the bytes as stored, as 32 hex digits and NUL: XXH3 (128 bit), of files beyond 8 MiB that of the hashes of their pieces of 8
+ * MiB. Not for "-". */
 int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const atomic_bool *cancel, hr_error *error);
 /* Whether a compressed file is whole: read it to its end, where its check sum stands. HR_EIO when it is not. Plain files are not read. */
 int hr_file_check(const char *path, const atomic_bool *cancel, hr_error *error);

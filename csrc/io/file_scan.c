@@ -1,8 +1,5 @@
-/* csrc/io/file_scan.c: questions about a whole file: its fingerprint, where it may be cut, its lines, its first record. */
+/* csrc/io/file_scan.c: questions about a whole file: whether it is whole, where it may be cut, its lines, its first record. */
 #include <unistd.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "io/file.h"
 
@@ -50,34 +47,6 @@ static int hr_scan_next(hr_scan *scan, hr_error *error)
     do
         HR_RETURN_NOT_OK(hr_file_read(scan->file, scan->block, HR_SCAN_BLOCK, &scan->n, error));
     while (scan->n == 0 && !hr_file_at_end(scan->file));
-    return HR_OK;
-}
-
-int hr_file_fingerprint(const char *path, char out[HR_FINGERPRINT_SIZE], const atomic_bool *cancel, hr_error *error)
-{
-    static const char hex[] = "0123456789abcdef";
-    XXH3_state_t state;
-    XXH128_canonical_t canonical;
-    hr_scan scan;
-    int rc;
-
-    out[0] = '\0';
-    if (strcmp(path, "-") == 0)
-        return hr_error_set(error, HR_EUSAGE, "standard input has no fingerprint: it can be read only once");
-    HR_RETURN_NOT_OK(hr_scan_open(&scan, path, cancel, error));
-    rc = hr_file_as_stored(scan.file, error);
-    XXH3_128bits_reset(&state);
-    while (rc == HR_OK && (rc = hr_scan_next(&scan, error)) == HR_OK && scan.n > 0)
-        XXH3_128bits_update(&state, scan.block, scan.n);
-    hr_scan_close(&scan);
-    if (rc != HR_OK)
-        return rc;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&state));
-    for (size_t i = 0; i < sizeof(canonical.digest); i++) {
-        out[2 * i] = hex[canonical.digest[i] >> 4];
-        out[2 * i + 1] = hex[canonical.digest[i] & 15];
-    }
-    out[HR_FINGERPRINT_SIZE - 1] = '\0';
     return HR_OK;
 }
 

@@ -369,6 +369,23 @@ static void test_fingerprint(void)
     CHECK(hr_file_fingerprint(path_of("print"), other, &cancel, &error) == HR_ECANCELLED);
     hr_buffer_free(&text);
     hr_buffer_free(&stored);
+
+    /* a file of three pieces: each of its bytes counts, and so does their order */
+    size_t piece = (size_t)8 << 20, size = 2 * piece + 1;
+    hr_buffer large = make_text(size);
+    CHECK(hr_file_fingerprint(write_file("large", large.data, size), got, NULL, &error) == HR_OK);
+    for (int i = 0; i < 5; i++) {
+        CHECK(hr_file_fingerprint(path_of("large"), other, NULL, &error) == HR_OK && strcmp(got, other) == 0); /* whichever thread it was */
+        size_t at[] = {0, piece - 1, piece, 2 * piece - 1, 2 * piece};
+        large.data[at[i]] ^= 1;
+        CHECK(hr_file_fingerprint(write_file("large2", large.data, size), other, NULL, &error) == HR_OK && strcmp(got, other) != 0);
+        large.data[at[i]] ^= 1;
+    }
+    CHECK(hr_file_fingerprint(write_file("large2", large.data, size - 1), other, NULL, &error) == HR_OK && strcmp(got, other) != 0);
+    memmove(large.data + piece, large.data, piece); /* two equal pieces are not one */
+    CHECK(hr_file_fingerprint(write_file("large2", large.data, 2 * piece), other, NULL, &error) == HR_OK);
+    CHECK(hr_file_fingerprint(write_file("large2", large.data, piece), got, NULL, &error) == HR_OK && strcmp(got, other) != 0);
+    hr_buffer_free(&large);
 }
 
 /* Ranges cover the file without gap, start at records, and are few for small files. */
@@ -513,7 +530,7 @@ int main(void)
     test_faults();
     static const char *const left[] = {"plain", "refused", "compressed", "truncated", "damaged", "padded", "skippable", "window", "empty",
                                        "print",
-                                       "print2", "print3", "print4", "lanes", "lanes.gz", "lines", "lines.gz", "one", "endless", "gzip",
+                                       "print2", "print3", "print4", "large", "large2", "lanes", "lanes.gz", "lines", "lines.gz", "one", "endless", "gzip",
                                        "blank", "late"};
     for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
         unlink(path_of(left[i]));
