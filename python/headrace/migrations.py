@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import re
 from dataclasses import dataclass, field
-from importlib import resources
+from pathlib import Path
 
 from headrace._headrace import Connection
 from headrace.errors import HeadraceError, SchemaError
@@ -46,7 +46,7 @@ class Migration:
 def available() -> list[Migration]:
     """All migrations this version of Headrace ships, in order."""
     found = []
-    for entry in resources.files("headrace").joinpath("sql").iterdir():
+    for entry in (Path(__file__).parent / "sql").iterdir():
         match = re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name)
         if match:
             found.append(Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
