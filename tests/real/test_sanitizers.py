@@ -343,7 +343,7 @@ def test_a_commit_that_has_landed_is_counted_though_cancelled(
     waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep' AND query = 'COMMIT'"
     try:
         with holding(target, "LOCK TABLE headrace.receipt_lanes IN SHARE MODE"):
-            driver.start(config=settings(str(path), "t", target, "t", commit=commit))
+            driver.start(config=settings(str(path), "t", target, "t", commit=commit, durable="batch"))
             await_true(lambda: blocked(target, "%receipt_lanes%"), "a batch before its COMMIT")
             replica(pg, "'nobody'")
         await_true(lambda: one(target, waits) == 1, "a COMMIT that waits for the replica")
