@@ -183,10 +183,21 @@ def test_files_are_fetched_once_and_prepared_once(
     prepared: list[Path] = []
     assert artifacts.ready(prepared.append) == artifacts.lib
     assert artifacts.ready(prepared.append) == artifacts.lib
-    assert (maven.calls, prepared) == (1, [artifacts.lib])
-    artifacts.lock()
+    assert (maven.calls, len(prepared)) == (1, 1)
+    # files in use stay where they are when the list is made anew, and when the stamp is lost
+    before = (artifacts.lib / "a.jar").stat().st_ino
+    assert artifacts.lock() == "lock: 2 files in some.sha256 of stack.some"
+    (artifacts.folder / "checked").unlink()
     assert artifacts.ready(prepared.append) == artifacts.lib
-    assert (maven.calls, len(prepared)) == (3, 2)
+    assert (maven.calls, len(prepared)) == (2, 1)
+    assert (artifacts.lib / "a.jar").stat().st_ino == before
+    # a changed list means other files
+    maven.files["b.jar"] = b"c"
+    artifacts.lock()
+    assert (artifacts.lib / "b.jar").read_bytes() == b"b"
+    artifacts.ready(prepared.append)
+    assert (artifacts.lib / "b.jar").read_bytes() == b"c"
+    assert (maven.calls, len(prepared)) == (4, 2)
 
 
 @pytest.mark.parametrize(
