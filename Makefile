@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo down status test test-quick test-pythons soak guards fuzz bench lint lock clean
+.PHONY: help setup build demo down status test test-quick test-pythons soak coverage guards fuzz bench lint lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ test-pythons: build $(STAMPS)/packages-pythons ## run the tests with every other
 
 soak: build $(STAMPS)/packages-tests ## load for SECONDS=3600; memory, open files, threads and connections must stay flat
 	@$(PYTHON) -m tests.soak --seconds $(or $(SECONDS),3600)
+
+coverage: build $(STAMPS)/packages-tests ## count the lines and branches of C that the tests run, half an hour (STAGES="core io": these)
+	@$(PYTHON) -m tests.coverage $(STAGES)
+
+fuzz: build $(STAMPS)/packages-tests ## give random bytes to every reader of foreign bytes, a minute each (SECONDS=600: so long)
+	@$(PYTHON) -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 bench: build $(STAMPS)/connect ## measure against the peers, half an hour
 	@$(PYTHON) -m bench

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "test_airflow_provider.py": "Airflow, which runs with Python 3.11 in .venv",
     "test_bench.py": "the bench, which runs with .venv",
     "test_compose.py": "reads a file of the checkout",
+    "test_coverage.py": "the tools of a checkout, which run with .venv",
     "test_connect.py": "the tools of the bench, which run with .venv",
     "test_no_banned_calls.py": "reads files of the checkout",
     "test_pythons.py": "the tools of a checkout, which run with .venv",

@@ -1,0 +1,72 @@
+"""The report of `make coverage`: sums, reasons, and the list of what was not run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack.paths import ROOT
+from tests.coverage.report import read_reasons, report
+
+SOURCE = """int f(void)
+{
+    if (a())
+        return hr_error_nomem(error);
+    if (b())
+        return 2;
+    return 3;
+}
+"""
+
+
+def line(number: int, count: int, *branches: int) -> dict[str, Any]:
+    return {
+        "line_number": number,
+        "count": count,
+        "function_name": "f",
+        "branches": [{"count": branch} for branch in branches],
+    }
+
+
+def test_every_reason_in_use_can_be_read() -> None:
+    reasons = read_reasons(ROOT / "tests/coverage/reasons.txt")
+    assert all(reason.text[0].islower() for reason in reasons)
+    for reason in reasons:
+        assert any(Path(path).match(reason.files) for path in map(str, (ROOT / "csrc").rglob("*.[ch]"))), (
+            reason
+        )
+
+
+@pytest.mark.parametrize("text", ["a | b | c", "* | f | x |", "*.c f x y"])
+def test_a_reason_without_its_parts_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "reasons.txt"
+    path.write_text(f"# a remark\n\n{text}\n")
+    with pytest.raises(ValueError, match=r"reasons\.txt:3"):
+        read_reasons(path)
+
+
+def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tree/csrc/core").mkdir(parents=True)
+    (tmp_path / "tree/csrc/core/f.c").write_text(SOURCE)
+    reasons = tmp_path / "reasons.txt"
+    reasons.write_text("csrc/core/*.c | * | hr_error_nomem | memory ran out\n")
+    lines = [line(3, 5, 5, 0), line(4, 0), line(5, 5, 0, 5), line(6, 0), line(7, 5)]
+    # the same header line in two functions: run if it ran in one
+    lines += [line(7, 0)]
+    found = json.loads(json.dumps({"files": [{"file": "csrc/core/f.c", "lines": lines}]}))
+    report(found, reasons, tmp_path)
+    printed = capsys.readouterr().out
+    row = next(text for text in printed.splitlines() if text.startswith("all "))
+    assert row.split() == ["all", "3", "of", "5", "60.0", "%", "2", "of", "4", "50.0", "%"]
+    assert "2 lines were not run: 1 with a reason, 1 without" in printed
+    listed = (tmp_path / "uncovered.txt").read_text().splitlines()
+    assert listed == [
+        "Without a reason:",
+        "csrc/core/f.c:6  f()  return 2;",
+        "",
+        "With a reason:",
+        "csrc/core/f.c:4  f()  return hr_error_nomem(error);   [memory ran out]",
+    ]
