@@ -67,6 +67,24 @@ static json_t *hr_report_reasons(hr_json *state, hr_worker *workers, int32_t cou
     return reasons;
 }
 
+/* {"topic/partition": records that were deleted before they could be read} */
+static json_t *hr_report_lost(hr_json *state, const hr_worker *workers, int32_t count)
+{
+    json_t *lost = json_object();
+
+    for (int32_t w = 0; w < count; w++) {
+        for (int32_t i = 0; i < workers[w].lane_count; i++) {
+            char key[600];
+
+            if (workers[w].tallies[i].lost == 0)
+                continue;
+            snprintf(key, sizeof(key), "%s/%d", workers[w].holds[i].topic, (int)workers[w].holds[i].partition);
+            hr_json_set(state, lost, key, json_integer(workers[w].tallies[i].lost));
+        }
+    }
+    return lost;
+}
+
 int hr_report_detail(hr_worker *workers, int32_t count, char **out, hr_error *error)
 {
     hr_json state = {false};
@@ -74,6 +92,7 @@ int hr_report_detail(hr_worker *workers, int32_t count, char **out, hr_error *er
 
     hr_json_set(&state, root, "tables", hr_report_tables(&state, workers, count));
     hr_json_set(&state, root, "rejects", hr_report_reasons(&state, workers, count));
+    hr_json_set(&state, root, "lost", hr_report_lost(&state, workers, count));
     return hr_json_finish(&state, root, out, error);
 }
 
@@ -84,6 +103,7 @@ static void hr_report_tally(hr_json *state, json_t *object, const hr_tally *tall
     hr_json_set(state, object, "rejected", json_integer(tally->rejected));
     hr_json_set(state, object, "skipped", json_integer(tally->skipped));
     hr_json_set(state, object, "bytes", json_integer(tally->bytes));
+    hr_json_set(state, object, "lost", json_integer(tally->lost));
 }
 
 static json_t *hr_report_time(time_t at)
@@ -135,6 +155,7 @@ int hr_report_receipt(const hr_load_config *config, const hr_target *target, hr_
             total.rejected += tally->rejected;
             total.skipped += tally->skipped;
             total.bytes += tally->bytes;
+            total.lost += tally->lost;
         }
     }
     hr_json_set(&state, root, "run_id", json_string(config->run_id));

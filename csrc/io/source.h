@@ -37,6 +37,7 @@ void hr_lanes_free(hr_lanes *lanes);
 typedef struct hr_position {
     int32_t lane; /* index in the worker's share */
     int64_t next; /* everything before this offset has been handed out (or can never arrive: compacted, control records) */
+    int64_t lost; /* of these offsets, how many were passed over because the source has deleted them since */
 } hr_position;
 
 /* Records in the order of their lanes' offsets; lanes may be interleaved. */

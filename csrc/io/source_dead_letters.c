@@ -196,7 +196,7 @@ static int hr_source_letters_fetch(hr_source *source, int32_t timeout_ms, int64_
     }
     if (out->count > 0) {
         source->next = out->records[out->count - 1].id + 1;
-        own->position = (hr_position){0, source->next};
+        own->position = (hr_position){0, source->next, 0};
         out->positions = &own->position;
         out->position_count = 1;
     }

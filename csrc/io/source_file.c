@@ -346,7 +346,7 @@ static int hr_source_file_fetch(hr_source *source, int32_t timeout_ms, int64_t m
     }
     if (own->frames.next > lane->next || own->frames.finished) {
         lane->next = own->frames.next > lane->next ? own->frames.next : lane->next;
-        own->position = (hr_position){source->current, lane->next};
+        own->position = (hr_position){source->current, lane->next, 0};
         out->positions = &own->position;
         out->position_count = 1;
     }

@@ -37,6 +37,7 @@ typedef struct kafka_lane {
     bool moved;   /* since the last chunk */
     int misses;   /* times in a row that its offset was refused */
     int64_t next, end;
+    int64_t lost; /* records that were gone, since the last chunk */
 } kafka_lane;
 
 /* What a chunk owns. The two arrays behind it are one allocation with it.
@@ -162,7 +163,9 @@ static int hr_kafka_lane_lost(hr_source *source, kafka_lane *lane, const char *w
     }
     hr_kafka_lane_stop(source, lane);
     if (from != lane->next) {
-        lane->next = from < lane->end ? from : lane->end;
+        from = from < lane->end ? from : lane->end;
+        lane->lost += from > lane->next ? from - lane->next : 0; /* of a topic made again nobody knows how many it had */
+        lane->next = from;
         lane->moved = true;
     }
     return lane->next < lane->end ? hr_kafka_lane_start(source, lane, error) : HR_OK;
@@ -587,8 +590,8 @@ static int32_t hr_kafka_positions(hr_source *source, hr_position *out)
         if (!source->lanes[i].moved)
             continue;
         source->lanes[i].moved = false;
-        out[n].lane = i;
-        out[n++].next = source->lanes[i].next;
+        out[n++] = (hr_position){i, source->lanes[i].next, source->lanes[i].lost};
+        source->lanes[i].lost = 0;
     }
     return n;
 }

@@ -221,7 +221,7 @@ static int hr_source_postgres_fetch(hr_source *source, int32_t timeout_ms, int64
         hr_source_postgres_release(source, out);
         return rc;
     }
-    own->position = (hr_position){0, source->next};
+    own->position = (hr_position){0, source->next, 0};
     out->records = own->records;
     out->count = own->count;
     out->positions = &own->position;

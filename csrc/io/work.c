@@ -99,8 +99,10 @@ int hr_work_add(hr_work *work, const hr_chunk *chunk, hr_error *error)
         work->chunk_capacity = capacity;
     }
     work->chunks[work->chunk_count++] = *chunk;
-    for (int32_t i = 0; i < chunk->position_count; i++)
+    for (int32_t i = 0; i < chunk->position_count; i++) {
         work->next[chunk->positions[i].lane] = chunk->positions[i].next;
+        work->tallies[chunk->positions[i].lane].lost += chunk->positions[i].lost;
+    }
     work->records += chunk->count;
     for (int64_t i = 0; i < chunk->count; i++)
         work->bytes += (int64_t)(chunk->records[i].len + chunk->records[i].key_len);
@@ -239,7 +241,8 @@ int hr_work_decode_again(hr_work *work, hr_target *target, hr_decoder *decoder, 
     HR_RETURN_NOT_OK(hr_work_retarget(work, target, error));
     hr_arena_reset(&work->arena);
     work->reject_count = 0;
-    memset(work->tallies, 0, sizeof(*work->tallies) * (size_t)work->lane_count);
+    for (int32_t i = 0; i < work->lane_count; i++)
+        work->tallies[i] = (hr_tally){.lost = work->tallies[i].lost};
     for (int32_t i = 0; i < work->chunk_count; i++)
         HR_RETURN_NOT_OK(hr_work_decode_chunk(work, decoder, &work->chunks[i], error));
     return HR_OK;

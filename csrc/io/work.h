@@ -16,9 +16,9 @@ typedef struct hr_reject {
     char sqlstate[6];
 } hr_reject;
 
-/* What happened to the records of one lane. read = loaded + rejected + skipped. */
+/* What happened to the records of one lane. read = loaded + rejected + skipped; lost ones were deleted before they could be read. */
 typedef struct hr_tally {
-    int64_t read, loaded, rejected, skipped, bytes;
+    int64_t read, loaded, rejected, skipped, bytes, lost;
 } hr_tally;
 
 typedef struct hr_work {

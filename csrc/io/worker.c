@@ -262,6 +262,7 @@ static int hr_worker_account(hr_worker *worker, const hr_writer *writer, const h
         worker->tallies[i].rejected += work->tallies[i].rejected;
         worker->tallies[i].skipped += work->tallies[i].skipped;
         worker->tallies[i].bytes += work->tallies[i].bytes;
+        worker->tallies[i].lost += work->tallies[i].lost;
     }
     for (int64_t i = 0; i < work->reject_count; i++)
         worker->reasons[work->rejects[i].reason]++;
@@ -286,7 +287,7 @@ static void hr_worker_announce(hr_worker *worker, const hr_work *work)
     if (ops->committed == NULL || worker->shared->config->commit_at_end)
         return;
     for (int32_t i = 0; i < worker->lane_count; i++) {
-        hr_position position = {i, work->next[i]};
+        hr_position position = {i, work->next[i], 0};
         if (work->next[i] != HR_OFFSET_UNKNOWN)
             ops->committed(worker->source, &position, 1);
     }

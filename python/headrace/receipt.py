@@ -13,7 +13,8 @@ from headrace.display import html_table
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One partition's part of a run: offsets [offset_from, offset_to) and what became of the records in
-    them.
+    them. lost: how many of these offsets had been deleted by the broker before they could be read, under
+    lost_offsets="earliest".
     """
 
     topic: str
@@ -25,13 +26,13 @@ class Lane:
     rejected: int = 0
     skipped: int = 0
     bytes: int = 0
+    lost: int = 0
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Lane:
         """From the JSON form, where the offsets are called "from" and "to"."""
-        counts = {
-            name: int(data.get(name) or 0) for name in ("read", "loaded", "rejected", "skipped", "bytes")
-        }
+        names = ("read", "loaded", "rejected", "skipped", "bytes", "lost")
+        counts = {name: int(data.get(name) or 0) for name in names}
         return cls(
             topic=str(data["topic"]),
             partition=int(data["partition"]),
@@ -52,6 +53,7 @@ class Lane:
             "rejected": self.rejected,
             "skipped": self.skipped,
             "bytes": self.bytes,
+            "lost": self.lost,
         }
 
 
@@ -157,6 +159,11 @@ class Receipt:
             parts.append(
                 "rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in self.rejects.items())
             )
+        parts += [
+            f"{lane.topic}/{lane.partition}: {lane.lost:,} records were deleted before they could be read"
+            for lane in self.offsets
+            if lane.lost
+        ]
         if self.error is not None:
             parts.append(f"error: {self.error.get('message', self.error)}")
         return "\n".join(parts)

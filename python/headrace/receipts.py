@@ -17,8 +17,9 @@ SELECT json_build_object(
     r.bytes, 'seconds', r.seconds, 'started_at', r.started_at, 'finished_at', r.finished_at,
     'offsets', (SELECT json_agg(json_build_object('topic', l.topic, 'partition', l.partition, 'from',
         l.offset_from, 'to', l.offset_to, 'read', l.read, 'loaded', l.loaded, 'rejected', l.rejected,
-        'skipped', l.skipped, 'bytes', l.bytes) ORDER BY l.topic, l.partition) FROM headrace.receipt_lanes l
-        WHERE l.run_id = r.run_id),
+        'skipped', l.skipped, 'bytes', l.bytes,
+        'lost', coalesce((r.detail -> 'lost' ->> (l.topic || '/' || l.partition))::bigint, 0))
+        ORDER BY l.topic, l.partition) FROM headrace.receipt_lanes l WHERE l.run_id = r.run_id),
     'tables', (SELECT json_object_agg(t.relation, t.n ORDER BY t.relation) FROM (SELECT relation,
         sum(row_count) AS n FROM headrace.receipt_tables WHERE run_id = r.run_id GROUP BY relation) t),
     'rejects', r.detail -> 'rejects',

@@ -258,7 +258,7 @@ static int do_committed(const json_t *order, json_t *answer, hr_error *error)
     (void)order, (void)answer, (void)error;
     DRIVER_MUST(ops->committed != NULL && lane_count <= 16);
     for (int32_t i = 0; i < lane_count; i++)
-        positions[i] = (hr_position){i, next[i]};
+        positions[i] = (hr_position){i, next[i], 0};
     ops->committed(source, positions, lane_count);
     return HR_OK;
 }

@@ -36,6 +36,7 @@ DATA: dict[str, Any] = {
             "rejected": 2,
             "skipped": 1,
             "bytes": 1000,
+            "lost": 3,
         }
     ],
     "tables": {"shop.purchases_2026w47": 7},
@@ -49,7 +50,11 @@ def test_json_there_and_back() -> None:
     assert receipt.to_dict() == DATA
     assert json.loads(receipt.to_json()) == DATA
     assert Receipt.from_dict(receipt.to_dict()) == receipt
-    assert receipt.offsets == (Lane("purchases", 0, 5, 15, 10, 7, 2, 1, 1000),)
+    assert receipt.offsets == (Lane("purchases", 0, 5, 15, 10, 7, 2, 1, 1000, 3),)
+
+
+def test_what_the_broker_deleted_is_said() -> None:
+    assert "purchases/0: 3 records were deleted before they could be read" in str(Receipt.from_dict(DATA))
 
 
 def test_unknown_members_are_ignored_and_missing_ones_are_zero() -> None:
