@@ -26,11 +26,14 @@ typedef struct hr_lane_event {
 typedef struct hr_lane {
     int32_t id;
     bool idle;
+    bool idle_then;       /* at the restart it was idle: so it is when it has been read again up to there */
     int64_t position;     /* the next offset; INT64_MIN before the first row */
     int64_t high;         /* HR_NO_WATERMARK before the first vote */
     int64_t floor;        /* the watermark is not below */
     int64_t replay_until; /* rows before this offset were read before a restart */
     int32_t held_count;
+    bool won; /* the vote is won, and held rows up to `bound` are being counted: memory may have run out on the way */
+    int64_t bound;
     int32_t behind;     /* rows since the first held one that were not held */
     hr_lane_held *held; /* room for `votes` */
     hr_lane_event *events;
@@ -49,6 +52,12 @@ int64_t hr_lane_bound(const hr_lane *lane, int64_t jump);
 /* Note an event that has happened, to be saved. HR_ENOMEM changes nothing. */
 int hr_lane_note(hr_lane *lane, const hr_lane_event *event, hr_error *error);
 void hr_lane_free(hr_lane *lane);
+
+/* Idle, as far as the watermark goes. */
+static inline bool hr_lane_is_idle(const hr_lane *lane)
+{
+    return lane->idle || (lane->idle_then && lane->position >= lane->replay_until);
+}
 
 /* a + b, b >= 0, and a - b, kept within int64. */
 static inline int64_t hr_time_plus(int64_t a, int64_t b)

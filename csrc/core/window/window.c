@@ -265,7 +265,7 @@ int hr_windows_new(hr_schema *schema, const hr_window_options *options, hr_windo
         return hr_error_nomem(error);
     hr_arena_init(&windows->arena, 4096);
     windows->schema = hr_schema_retain(schema);
-    windows->closed = HR_NO_WATERMARK;
+    windows->closed = windows->sent = HR_NO_WATERMARK;
     windows->window_free = windows->group_free = -1;
     rc = hr_windows_open(windows, options, error);
     if (rc != HR_OK) {
@@ -329,7 +329,7 @@ void hr_windows_lane_stats(const hr_windows *windows, int32_t i, hr_window_lane_
     const hr_lane *lane = &windows->lanes[i];
 
     *out = (hr_window_lane_stats){.lane = lane->id,
-                                  .idle = lane->idle,
+                                  .idle = hr_lane_is_idle(lane),
                                   .position = lane->position,
                                   .high = lane->high,
                                   .watermark = hr_lane_watermark(lane, windows->options.lateness),

@@ -147,7 +147,7 @@ int64_t hr_windows_watermark(const hr_windows *windows)
     for (int32_t i = 0; i < windows->lane_count; i++) {
         int64_t watermark = hr_lane_watermark(&windows->lanes[i], windows->options.lateness);
 
-        if (windows->lanes[i].idle)
+        if (hr_lane_is_idle(&windows->lanes[i]))
             continue;
         any = true;
         lowest = watermark < lowest ? watermark : lowest;
@@ -320,13 +320,14 @@ static void hr_held_remove(hr_lane *lane, int32_t i)
     memmove(&lane->held[i], &lane->held[i + 1], (size_t)(lane->held_count - i) * sizeof(*lane->held));
 }
 
-/* The vote is won: rows up to the bound count, in their order. On failure the rest is still held, and can be tried again. */
-static int hr_held_confirm(hr_windows *windows, hr_lane *lane, int64_t bound, hr_error *error)
+/* The vote is won: rows up to lane->bound count, in their order. On failure the rest is still held, and goes on when tried again. */
+static int hr_held_confirm(hr_windows *windows, hr_lane *lane, hr_error *error)
 {
+    lane->won = true;
     for (int32_t i = 0; i < lane->held_count;) {
         const hr_lane_held *held = &lane->held[i];
 
-        if (held->time > bound) {
+        if (held->time > lane->bound) {
             i++;
             continue;
         }
@@ -336,6 +337,7 @@ static int hr_held_confirm(hr_windows *windows, hr_lane *lane, int64_t bound, hr
         HR_RETURN_NOT_OK(hr_windows_count(windows, lane, held->row, 0, held->time, held->offset, error));
         hr_held_remove(lane, i);
     }
+    lane->won = false;
     lane->behind = 0;
     return HR_OK;
 }
@@ -366,9 +368,12 @@ static int hr_held_add(hr_windows *windows, hr_lane *lane, const hr_batch *rows,
 
 static int hr_lane_settle(hr_windows *windows, hr_lane *lane, hr_error *error)
 {
-    if (lane->held_count > lane->behind)
-        return hr_held_confirm(windows, lane, INT64_MAX, error);
-    return hr_held_refuse(windows, lane, error);
+    if (lane->won)
+        HR_RETURN_NOT_OK(hr_held_confirm(windows, lane, error));
+    if (lane->held_count <= lane->behind)
+        return hr_held_refuse(windows, lane, error);
+    lane->bound = INT64_MAX;
+    return hr_held_confirm(windows, lane, error);
 }
 
 int hr_windows_settle(hr_windows *windows, int32_t lane, hr_error *error)
@@ -420,6 +425,7 @@ static int hr_lane_wake(hr_windows *windows, hr_lane *lane, int64_t offset, hr_e
         lane->floor = windows->closed;
     }
     lane->idle = false;
+    lane->idle_then = lane->idle_then && offset < lane->replay_until;
     return HR_OK;
 }
 
@@ -432,7 +438,7 @@ static int hr_windows_add_row(hr_windows *windows, hr_lane *lane, const hr_batch
 
     if (HR_UNLIKELY(lane->event_at < lane->event_count))
         HR_RETURN_NOT_OK(hr_windows_replay_events(windows, lane, offset, error));
-    if (HR_UNLIKELY(lane->idle))
+    if (HR_UNLIKELY(lane->idle || lane->idle_then) && (lane->idle || offset >= lane->replay_until))
         HR_RETURN_NOT_OK(hr_lane_wake(windows, lane, offset, error));
     HR_RETURN_NOT_OK(hr_settled_reserve(windows, error));
     if (HR_UNLIKELY(!timed || time == INT64_MIN || time == INT64_MAX)) {
@@ -456,9 +462,11 @@ static int hr_windows_add_row(hr_windows *windows, hr_lane *lane, const hr_batch
 /* A vote is won as soon as enough rows are held; what memory did not suffice for is made up for before the next row. */
 static int hr_windows_count_votes(hr_windows *windows, hr_lane *lane, hr_error *error)
 {
-    if (HR_LIKELY(lane->held_count < windows->options.votes))
+    if (HR_LIKELY(lane->held_count < windows->options.votes && !lane->won))
         return HR_OK;
-    return hr_held_confirm(windows, lane, hr_lane_bound(lane, windows->options.jump), error);
+    if (!lane->won)
+        lane->bound = hr_lane_bound(lane, windows->options.jump);
+    return hr_held_confirm(windows, lane, error);
 }
 
 /* Rows of one piece. */

@@ -207,9 +207,24 @@ int hr_windows_close(hr_windows *windows, bool all, hr_batch *results, hr_error 
     return HR_OK;
 }
 
+/* What is still open after `until` begins not before this: a session that is open may touch one that was sent by another worker. */
+static int64_t hr_windows_sendable(const hr_windows *windows, int64_t until)
+{
+    int64_t lowest = until;
+
+    for (int32_t i = 0; i < windows->window_count; i++) {
+        const hr_window *window = &windows->windows[i];
+
+        if (window->spec >= 0 && window->end > until && window->start < lowest &&
+            windows->plans[window->spec].spec.kind == HR_WINDOW_SESSION)
+            lowest = window->start;
+    }
+    return lowest;
+}
+
 int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_error *error)
 {
-    int64_t until;
+    int64_t until, sendable, sent = windows->sent;
     int32_t *due, count;
     int rc = HR_OK;
 
@@ -219,13 +234,12 @@ int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_e
     until = hr_windows_closable(windows, all);
     HR_RETURN_NOT_OK(hr_windows_due(windows, until, &due, &count, error));
     hr_windows_sort(windows, due, count, false);
-    if (count > 0 || until > windows->closed) {
-        int64_t before = windows->closed;
-
-        windows->closed = until;
+    sendable = hr_windows_sendable(windows, until);
+    if (count > 0 || sendable > sent) {
+        windows->sent = sendable > sent ? sendable : sent;
         rc = hr_windows_write(windows, due, count, true, true, out, error);
         if (rc != HR_OK)
-            windows->closed = before;
+            windows->sent = sent;
     }
     for (int32_t i = 0; i < count; i++) {
         if (rc == HR_OK)
@@ -235,6 +249,7 @@ int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_e
     }
     hr_free(due);
     HR_RETURN_NOT_OK(rc);
+    windows->closed = until;
     if (count > 0)
         hr_windows_forget_slots(windows);
     if (all)

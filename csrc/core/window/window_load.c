@@ -106,7 +106,7 @@ static int hr_load_make_lane(hr_windows *windows, int32_t id, hr_lane **lane, hr
 /* Read a lane into one of its own, for the caller to free. */
 static int hr_load_lane(const hr_windows *windows, hr_wire *in, hr_lane *lane, hr_error *error)
 {
-    int64_t id, behind;
+    int64_t id, behind, idle;
     uint64_t count;
 
     memset(lane, 0, sizeof(*lane));
@@ -114,10 +114,11 @@ static int hr_load_lane(const hr_windows *windows, hr_wire *in, hr_lane *lane, h
     if (!hr_wire_i64(in, &id) || id < INT32_MIN || id > INT32_MAX || !hr_wire_i64(in, &lane->position) || !hr_wire_i64(in, &lane->high) ||
         !hr_wire_i64(in, &lane->floor) || !hr_load_rows(in, &lane->rows) || !hr_load_rows(in, &lane->late) ||
         !hr_load_rows(in, &lane->future) || !hr_load_rows(in, &lane->untimed) || !hr_wire_i64(in, &behind) || behind < 0 ||
-        behind > windows->options.votes)
+        behind > windows->options.votes || !hr_wire_i64(in, &idle) || idle < 0 || idle > 1)
         return hr_wire_damaged("a lane", error);
     lane->id = (int32_t)id;
     lane->behind = (int32_t)behind;
+    lane->idle = idle != 0;
     for (int32_t i = 0; i < windows->options.spec_count; i++)
         if (!hr_load_rows(in, &lane->late_by_spec[i]))
             return hr_wire_damaged("a lane", error);
@@ -386,6 +387,8 @@ int hr_windows_resume(hr_windows *windows, const void *bytes, size_t n, hr_error
             lane->event_capacity = read.event_capacity;
             lane->event_at = 0;
             lane->replay_until = read.position;
+            lane->idle = false;
+            lane->idle_then = read.idle;
             read.events = NULL;
         }
         hr_lane_free(&read);
@@ -394,6 +397,7 @@ int hr_windows_resume(hr_windows *windows, const void *bytes, size_t n, hr_error
     if (saved.closed > windows->closed)
         windows->closed = saved.closed;
     windows->resumed_epoch = saved.epoch;
+    windows->result_rows = saved.result_rows;
     windows->replaying = true;
     return HR_OK;
 }

@@ -31,18 +31,19 @@ static int hr_save_held(const hr_windows *windows, const hr_lane_held *held, hr_
     return HR_OK;
 }
 
-/* In a partial, a lane's watermark is that of the windows that have been sent. */
+/* In a partial, a lane's watermark is what all that is still to be sent lies after. */
 static int hr_save_lane(const hr_windows *windows, const hr_lane *lane, bool partial, hr_buffer *out, hr_error *error)
 {
     int64_t numbers[] = {lane->id,
                          lane->position,
                          partial ? HR_NO_WATERMARK : lane->high,
-                         partial ? windows->closed : lane->floor,
+                         partial ? windows->sent : lane->floor,
                          lane->rows,
                          lane->late,
                          lane->future,
                          lane->untimed,
-                         partial ? 0 : lane->behind};
+                         partial ? 0 : lane->behind,
+                         !partial && hr_lane_is_idle(lane)};
     int32_t held = partial ? 0 : lane->held_count, events = partial ? 0 : lane->event_count;
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

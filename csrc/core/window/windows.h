@@ -71,6 +71,7 @@ struct hr_windows {
     int32_t lane_count, lane_capacity;
     int64_t closed; /* windows that end by then are closed */
     int64_t epoch;
+    int64_t sent;          /* what is still to be sent to a second stage begins after that */
     int64_t resumed_epoch; /* of the mark that reading again leads to */
     bool replaying;        /* windows that end by `closed` may come up again, and are dropped */
 
