@@ -1,8 +1,8 @@
 """Every type: the same values through Headrace and through the server's own input give equal rows and equal refusals.
 
-    HEADRACE_RANDOM_VALUES=1000000 HEADRACE_RANDOM_SEED=7 .venv/bin/python -m pytest tests/real/test_types.py -k random
+    HEADRACE_RANDOM_VALUES=1000000 HEADRACE_RANDOM_SEED=7 .venv/bin/python -m pytest tests/real/test_types.py -k random --timeout=0
 
-runs longer, or one printed seed again.
+runs longer (a million values take about four minutes a test), or one printed seed again.
 """
 
 from __future__ import annotations
