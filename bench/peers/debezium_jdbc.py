@@ -1,15 +1,15 @@
 """Debezium's JDBC sink in a real Kafka Connect worker: the JSON messages of the topic into the partitioned
 parent, by INSERT or by INSERT ... ON CONFLICT DO UPDATE; at least once.
 
-Set up as its documentation advises: `batch.size` with as many `max.poll.records`, larger fetches, a task for
-each core, a pool of as many connections, `use.reduction.buffer` together with `reWriteBatchedInserts` for
-upserts; and with one INSERT ... SELECT FROM UNNEST for each batch, which took a third off the worker's CPU.
-What else was tried is in `VARIANTS`.
+In both forms: `batch.size` with as many `max.poll.records`, larger fetches, a task for each core, a pool of
+as many connections, `reWriteBatchedInserts` in the URL and, for upserts, `use.reduction.buffer` beside it.
 
-The sink wants a schema. Kafka 4.2 and newer take it from the converter's settings (`schema.content`): the
-messages are then the very ones that the other sides read, and nothing beside them is decoded. This is what is
-measured first. Before, and in most places still, each message brings its schema along (`embedded()`), which
-makes it five times as large; this is measured, too, under a name of its own.
+    tuned  the fastest that was found. Kafka 4.2 and newer take the schema that the sink wants from the
+           converter's settings (`schema.content`), so the messages are the very ones that the other sides
+           read, and nothing beside them is decoded; `dialect.postgres.unnest.insert.enabled`: one INSERT ...
+           SELECT FROM UNNEST for each batch; batches of 10,000.
+    usual  as most run it: each message brings its schema along (`embedded()`), which makes it five times as
+           large; batches of 2,000 rewritten to INSERTs of many rows by the driver.
 
 What is timed is the work alone: from the first rows in the table to the last. Starting Java, the connector
 and its tasks, joining the group and opening connections are not, and the worker has warmed up in a run
@@ -32,21 +32,11 @@ from bench.data import COLUMNS
 from bench.servers import cpu_of_tree
 from stack.connect import Rest
 
-BATCH = 10_000
 POLL = 0.02
 QUIET = 0.5
 """Seconds without a new row after which the end is looked for."""
 LEAST_WAL = 512
 """Bytes: what a batch writes at least, and more than the server's own notes."""
-
-VARIANTS: Mapping[str, Mapping[str, str]] = {
-    "batches of 2000": {"batch.size": "2000", "consumer.override.max.poll.records": "2000"},
-    "rewritten inserts": {"dialect.postgres.unnest.insert.enabled": "false"},
-    "one task": {"tasks.max": "1"},
-    "four tasks": {"tasks.max": "4"},
-    "no reduction buffer": {"use.reduction.buffer": "false"},
-}
-"""Settings to try instead; docs/performance.md tells how they did."""
 
 _TYPES: Mapping[str, Mapping[str, object]] = {
     "bigint": {"type": "int64"},
@@ -76,21 +66,14 @@ def embedded(messages: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def settings(
-    topic: str,
-    table: str,
-    server: Mapping[str, str],
-    *,
-    tasks: int,
-    upsert: bool,
-    with_schema: bool = False,
+    topic: str, table: str, server: Mapping[str, str], *, tasks: int, upsert: bool, usual: bool = False
 ) -> dict[str, str]:
-    """The connector's settings. `server` has host, port, database, user and password (or its placeholder);
-    `with_schema`: the messages bring their schema along.
-    """
+    """The connector's settings. `server` has host, port, database, user and password (or its placeholder)."""
     url = (
         f"jdbc:postgresql://{server['host']}:{server['port']}/{server['database']}?reWriteBatchedInserts=true"
     )
-    common = {
+    batch = "2000" if usual else "10000"
+    config = {
         "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
         "tasks.max": str(tasks),
         "topics": topic,
@@ -101,27 +84,26 @@ def settings(
         "connection.pool.max_size": str(2 * tasks),
         "collection.name.format": table,
         "schema.evolution": "none",
-        "batch.size": str(BATCH),
-        "consumer.override.max.poll.records": str(BATCH),
+        "batch.size": batch,
+        "consumer.override.max.poll.records": batch,
         "consumer.override.fetch.min.bytes": "262144",
         "consumer.override.fetch.max.wait.ms": "100",
         "consumer.override.max.partition.fetch.bytes": "4194304",
         "consumer.override.auto.offset.reset": "earliest",
         "value.converter": "org.apache.kafka.connect.json.JsonConverter",
         "value.converter.schemas.enable": "true",
-        "dialect.postgres.unnest.insert.enabled": "true",
+        "insert.mode": "insert",
+        "primary.key.mode": "none",
     }
-    if not with_schema:
-        common["value.converter.schema.content"] = schema()
-    if not upsert:
-        return {**common, "insert.mode": "insert", "primary.key.mode": "none"}
-    return {
-        **common,
-        "insert.mode": "upsert",
-        "primary.key.mode": "record_value",
-        "primary.key.fields": "purchase_id,purchased_at",
-        "use.reduction.buffer": "true",
-    }
+    if not usual:
+        config["value.converter.schema.content"] = schema()
+        config["dialect.postgres.unnest.insert.enabled"] = "true"
+    if upsert:
+        config["insert.mode"] = "upsert"
+        config["primary.key.mode"] = "record_value"
+        config["primary.key.fields"] = "purchase_id,purchased_at"
+        config["use.reduction.buffer"] = "true"
+    return config
 
 
 class Watch:

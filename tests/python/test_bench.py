@@ -124,6 +124,15 @@ def test_the_sink_gets_a_schema_of_all_columns() -> None:
     assert "reWriteBatchedInserts=true" in insert["connection.url"]
     assert (insert["insert.mode"], upsert["insert.mode"]) == ("insert", "upsert")
     assert upsert["use.reduction.buffer"] == "true"
+    # where the settings have no schema, the messages bring it
+    usual = debezium_jdbc.settings("topic", "bench.t", server, tasks=2, upsert=False, usual=True)
+    assert insert["value.converter.schema.content"] == debezium_jdbc.schema()
+    assert "value.converter.schema.content" not in usual
+    (message,) = debezium_jdbc.embedded([b'{"purchase_id": 1}'])
+    assert json.loads(message) == {
+        "schema": json.loads(debezium_jdbc.schema()),
+        "payload": {"purchase_id": 1},
+    }
 
 
 def test_cases_may_be_measured_on_different_occasions(tmp_path: Path) -> None:
