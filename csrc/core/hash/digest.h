@@ -37,6 +37,8 @@ typedef struct hr_digest {
     bool (*supported)(void); /* by this processor */
     /* The digests of n messages, each to out + index * size. */
     void (*run)(const struct hr_digest *digest, const uint8_t *base, const hr_message *messages, size_t n, uint8_t *out);
+    /* The same for n messages of one block each, which start `stride` bytes apart: their digests, one behind the other. */
+    void (*singles)(const struct hr_digest *digest, const uint8_t *base, size_t stride, size_t n, uint8_t *out);
     const void *kernel; /* the family's own */
 } hr_digest;
 

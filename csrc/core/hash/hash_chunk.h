@@ -23,6 +23,7 @@ struct hr_hasher {
     size_t separator_len, null_len;
     hr_buffer bytes; /* the chunk's messages, each from a multiple of HR_DIGEST_BLOCK on */
     size_t rows, message_count;
+    bool whole; /* every row is a message of one block, and they lie one behind the other: `messages` and `is_null` are not filled */
     bool is_null[HR_HASH_ROWS]; /* the hash of the chunk's row is null */
     hr_message messages[HR_HASH_ROWS];
     uint32_t length[HR_HASH_ROWS];                 /* hash_short.c: bytes of each row so far */

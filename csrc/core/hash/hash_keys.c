@@ -73,7 +73,7 @@ static void hr_hash_hex(const uint8_t *from, size_t n, uint8_t *to)
 static int hr_hash_rows(const hr_hasher *hasher, hr_column *out, int32_t end, int32_t width, hr_error *error)
 {
     for (size_t i = 0; i < hasher->rows; i++) {
-        if (hasher->is_null[i]) {
+        if (!hasher->whole && hasher->is_null[i]) {
             HR_RETURN_NOT_OK(hr_column_append_null(out, error));
             continue;
         }
@@ -90,18 +90,20 @@ static int hr_hash_flush(hr_hasher *hasher, hr_column *out, hr_error *error)
     const hr_digest *digest = hasher->digest;
     const size_t width = digest->size << hasher->hex, size = hasher->message_count * width;
     int32_t end;
+    uint8_t *to;
 
     HR_RETURN_NOT_OK(hr_column_reserve(out, (int64_t)hasher->rows, error));
     if (size > (size_t)INT32_MAX - out->bytes.size)
         return hr_error_set(error, HR_EUSAGE, "the hashes of more than %d rows do not fit into one column: hash smaller batches",
                             (int)(INT32_MAX / width));
     HR_RETURN_NOT_OK(hr_buffer_reserve(&out->bytes, size + 1, error));
-    if (!hasher->hex) {
-        digest->run(digest, hasher->bytes.data, hasher->messages, hasher->message_count, out->bytes.data + out->bytes.size);
-    } else {
-        digest->run(digest, hasher->bytes.data, hasher->messages, hasher->message_count, hasher->digests);
+    to = hasher->hex ? hasher->digests : out->bytes.data + out->bytes.size;
+    if (hasher->whole)
+        digest->singles(digest, hasher->bytes.data, HR_DIGEST_BLOCK, hasher->message_count, to);
+    else
+        digest->run(digest, hasher->bytes.data, hasher->messages, hasher->message_count, to);
+    if (hasher->hex)
         hr_hash_hex(hasher->digests, hasher->message_count * digest->size, out->bytes.data + out->bytes.size);
-    }
     end = (int32_t)out->bytes.size;
     out->bytes.size += size;
     if (hasher->message_count == hasher->rows && out->validity == NULL) {
@@ -133,6 +135,7 @@ int hr_hasher_run(hr_hasher *hasher, const hr_batch *batch, int64_t from, int64_
         int64_t end = from;
 
         hasher->rows = hasher->message_count = hasher->bytes.size = 0;
+        hasher->whole = false;
         if (hasher->all_short)
             rc = hr_hash_short(hasher, batch, from, to, &end, error);
         if (rc == HR_OK && end == from)

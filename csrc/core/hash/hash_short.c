@@ -163,11 +163,25 @@ static void hr_short_column(hr_hasher *hasher, const hr_column *column, const hr
     }
 }
 
-/* The messages are complete but for the byte behind them and their length. */
-static void hr_short_messages(hr_hasher *hasher, size_t n, size_t size)
+/* The messages are complete but for the byte behind them and their length. All of one block, and none null: the usual keys. */
+static void hr_short_whole(hr_hasher *hasher, size_t n)
 {
     const hr_digest_kind kind = hasher->digest->kind;
-    const bool can_be_null = hr_hash_is_null(hasher, false);
+    const uint32_t *lengths = hasher->length;
+    uint8_t *place = hasher->bytes.data;
+
+    for (size_t i = 0; i < n; i++, place += HR_DIGEST_BLOCK) {
+        place[lengths[i]] = 0x80;
+        hr_message_length(place + HR_DIGEST_BLOCK - 8, lengths[i], kind);
+    }
+    hasher->whole = true;
+    hasher->message_count = n;
+}
+
+/* The others. */
+static void hr_short_messages(hr_hasher *hasher, size_t n, size_t size, bool can_be_null)
+{
+    const hr_digest_kind kind = hasher->digest->kind;
     uint8_t *place = hasher->bytes.data;
     size_t count = 0;
 
@@ -188,6 +202,7 @@ static void hr_short_messages(hr_hasher *hasher, size_t n, size_t size)
 int hr_hash_short(hr_hasher *hasher, const hr_batch *batch, int64_t from, int64_t to, int64_t *end, hr_error *error)
 {
     size_t n = (size_t)(to - from < HR_HASH_ROWS ? to - from : HR_HASH_ROWS), size = 0;
+    bool can_be_null;
 
     *end = from;
     for (int32_t c = 0; c < hasher->count; c++) {
@@ -207,7 +222,11 @@ int hr_hash_short(hr_hasher *hasher, const hr_batch *batch, int64_t from, int64_
 
         hr_short_column(hasher, column, &loop, hasher->ascii[c]);
     }
-    hr_short_messages(hasher, n, size);
+    can_be_null = hr_hash_is_null(hasher, false);
+    if (size == HR_DIGEST_BLOCK && (!can_be_null || memchr(hasher->filled, 0, n) == NULL))
+        hr_short_whole(hasher, n);
+    else
+        hr_short_messages(hasher, n, size, can_be_null);
     hasher->rows = n;
     *end = from + (int64_t)n;
     return HR_OK;

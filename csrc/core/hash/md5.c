@@ -49,8 +49,36 @@ static void hr_md5_run_scalar(const hr_digest *digest, const uint8_t *base, cons
         hr_md5_one_message(base + messages[i].start, messages[i].blocks, out + (size_t)messages[i].index * HR_MD5_SIZE);
 }
 
+static void hr_md5_singles_scalar(const hr_digest *digest, const uint8_t *base, size_t stride, size_t n, uint8_t *out)
+{
+    (void)digest;
+    for (size_t i = 0; i < n; i++)
+        hr_md5_one_message(base + i * stride, 1, out + i * HR_MD5_SIZE);
+}
+
+#define HR_MD5_FEW 2 /* messages that are hashed sooner one by one */
+
+/* All lanes at once as often as they are full; what is left is copied to a place where the other lanes have something to read, too. */
+static void hr_md5_singles_lanes(const hr_digest *digest, const uint8_t *base, size_t stride, size_t n, uint8_t *out)
+{
+    const hr_md5_kernel *kernel = digest->kernel;
+    const size_t lanes = (size_t)kernel->lanes;
+    uint8_t blocks[HR_MD5_MAX_LANES * HR_DIGEST_BLOCK], digests[HR_MD5_MAX_LANES * HR_MD5_SIZE];
+
+    for (; n >= lanes; n -= lanes, base += lanes * stride, out += lanes * HR_MD5_SIZE)
+        kernel->singles(base, stride, out);
+    if (n <= HR_MD5_FEW) {
+        hr_md5_singles_scalar(digest, base, stride, n, out);
+        return;
+    }
+    for (size_t i = 0; i < lanes; i++)
+        memcpy(blocks + i * HR_DIGEST_BLOCK, base + (i < n ? i : 0) * stride, HR_DIGEST_BLOCK);
+    kernel->singles(blocks, HR_DIGEST_BLOCK, digests);
+    memcpy(out, digests, n * HR_MD5_SIZE);
+}
+
 /* How many messages from the first on are of one block, start `stride` bytes apart and want their digests in a row: the usual keys. */
-static size_t hr_md5_singles(const hr_message *messages, size_t n, size_t *stride)
+static size_t hr_md5_count_singles(const hr_message *messages, size_t n, size_t *stride)
 {
     const size_t apart = n > 1 ? messages[1].start - messages[0].start : 0;
     size_t i = 0;
@@ -180,20 +208,18 @@ static void hr_md5_run_mixed(const hr_md5_kernel *kernel, const uint8_t *base, c
 
 static void hr_md5_run_lanes(const hr_digest *digest, const uint8_t *base, const hr_message *messages, size_t n, uint8_t *out)
 {
-    const hr_md5_kernel *kernel = digest->kernel;
-    const size_t lanes = (size_t)kernel->lanes;
-
     while (n > 0) {
-        size_t stride, part = hr_md5_singles(messages, n, &stride);
+        size_t stride, part = hr_md5_count_singles(messages, n, &stride);
 
-        for (size_t i = 0; i + lanes <= part; i += lanes)
-            kernel->singles(base + messages[i].start, stride, out + (size_t)messages[i].index * HR_MD5_SIZE);
-        part -= part % lanes;
-        messages += part;
-        n -= part;
-        part = n < HR_MD5_SORTED ? n : HR_MD5_SORTED;
-        if (part > 0)
-            hr_md5_run_mixed(kernel, base, messages, part, out);
+        if (part == n || part >= HR_MD5_MAX_LANES) {
+            hr_md5_singles_lanes(digest, base + messages[0].start, stride, part, out + (size_t)messages[0].index * HR_MD5_SIZE);
+        } else {
+            part = n < HR_MD5_SORTED ? n : HR_MD5_SORTED;
+            if (part <= HR_MD5_FEW)
+                hr_md5_run_scalar(digest, base, messages, part, out);
+            else
+                hr_md5_run_mixed(digest->kernel, base, messages, part, out);
+        }
         messages += part;
         n -= part;
     }
@@ -204,8 +230,9 @@ static bool hr_md5_always(void)
     return true;
 }
 
-static const hr_digest hr_md5_by_scalar = {"scalar", HR_MD5, HR_MD5_SIZE, 1, hr_md5_always, hr_md5_run_scalar, NULL};
-static const hr_digest hr_md5_by_lanes4 = {"lanes4", HR_MD5, HR_MD5_SIZE, 8, hr_md5_always, hr_md5_run_lanes, &hr_md5_lanes4};
+static const hr_digest hr_md5_by_scalar = {"scalar", HR_MD5, HR_MD5_SIZE, 1, hr_md5_always, hr_md5_run_scalar, hr_md5_singles_scalar, NULL};
+static const hr_digest hr_md5_by_lanes4 = {"lanes4",      HR_MD5,           HR_MD5_SIZE,          8,
+                                           hr_md5_always, hr_md5_run_lanes, hr_md5_singles_lanes, &hr_md5_lanes4};
 #if defined(__x86_64__)
 static bool hr_md5_has_avx2(void)
 {
@@ -217,8 +244,10 @@ static bool hr_md5_has_avx512(void)
     return __builtin_cpu_supports("avx512f");
 }
 
-static const hr_digest hr_md5_by_avx2 = {"avx2", HR_MD5, HR_MD5_SIZE, 16, hr_md5_has_avx2, hr_md5_run_lanes, &hr_md5_avx2};
-static const hr_digest hr_md5_by_avx512 = {"avx512", HR_MD5, HR_MD5_SIZE, 32, hr_md5_has_avx512, hr_md5_run_lanes, &hr_md5_avx512};
+static const hr_digest hr_md5_by_avx2 = {"avx2",          HR_MD5,           HR_MD5_SIZE,          16,
+                                         hr_md5_has_avx2, hr_md5_run_lanes, hr_md5_singles_lanes, &hr_md5_avx2};
+static const hr_digest hr_md5_by_avx512 = {"avx512",          HR_MD5,           HR_MD5_SIZE,          32,
+                                           hr_md5_has_avx512, hr_md5_run_lanes, hr_md5_singles_lanes, &hr_md5_avx512};
 #endif
 
 extern const hr_digest *const hr_md5_all[];

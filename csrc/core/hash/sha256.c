@@ -40,6 +40,15 @@ static void hr_sha256_run(const hr_digest *digest, const uint8_t *base, const hr
     }
 }
 
+static void hr_sha256_singles(const hr_digest *digest, const uint8_t *base, size_t stride, size_t n, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const hr_message message = {i * stride, (uint32_t)i, 1};
+
+        hr_sha256_run(digest, base, &message, 1, out);
+    }
+}
+
 void hr_sha256(const void *data, size_t n, uint8_t out[HR_SHA256_SIZE])
 {
     const uint8_t *bytes = data;
@@ -64,8 +73,8 @@ static bool hr_sha256_always(void)
 }
 
 static const hr_sha256_kernel hr_sha256_scalar_kernel = {hr_sha256_scalar_blocks};
-static const hr_digest hr_sha256_by_scalar = {"scalar",         HR_SHA256,     HR_SHA256_SIZE,          1,
-                                              hr_sha256_always, hr_sha256_run, &hr_sha256_scalar_kernel};
+static const hr_digest hr_sha256_by_scalar = {"scalar",         HR_SHA256,     HR_SHA256_SIZE,    1,
+                                              hr_sha256_always, hr_sha256_run, hr_sha256_singles, &hr_sha256_scalar_kernel};
 #if defined(__x86_64__)
 /* Not every compiler that we build with knows __builtin_cpu_supports("sha"): leaf 7 says it, in bit 29 of EBX. */
 static bool hr_sha256_has_ni(void)
@@ -77,7 +86,8 @@ static bool hr_sha256_has_ni(void)
 }
 
 static const hr_sha256_kernel hr_sha256_ni_kernel = {hr_sha256_ni_blocks};
-static const hr_digest hr_sha256_by_ni = {"sha-ni", HR_SHA256, HR_SHA256_SIZE, 1, hr_sha256_has_ni, hr_sha256_run, &hr_sha256_ni_kernel};
+static const hr_digest hr_sha256_by_ni = {"sha-ni",         HR_SHA256,     HR_SHA256_SIZE,    1,
+                                          hr_sha256_has_ni, hr_sha256_run, hr_sha256_singles, &hr_sha256_ni_kernel};
 #elif defined(__aarch64__)
 static bool hr_sha256_has_armv8(void)
 {
@@ -89,8 +99,8 @@ static bool hr_sha256_has_armv8(void)
 }
 
 static const hr_sha256_kernel hr_sha256_armv8_kernel = {hr_sha256_armv8_blocks};
-static const hr_digest hr_sha256_by_armv8 = {
-    "armv8", HR_SHA256, HR_SHA256_SIZE, 1, hr_sha256_has_armv8, hr_sha256_run, &hr_sha256_armv8_kernel};
+static const hr_digest hr_sha256_by_armv8 = {"armv8",       HR_SHA256,         HR_SHA256_SIZE,         1, hr_sha256_has_armv8,
+                                             hr_sha256_run, hr_sha256_singles, &hr_sha256_armv8_kernel};
 #endif
 
 extern const hr_digest *const hr_sha256_all[];
