@@ -211,20 +211,18 @@ static PyObject *hr_py_batch_from_copy(PyObject *type, PyObject *args, PyObject 
     static char *names[] = {"data", "schema", NULL};
     const hr_py_state *state = hr_py_state_of_type((PyTypeObject *)type);
     hr_copy_reader reader;
-    PyObject *schema_object;
+    PyObject *data_object, *schema_object;
     hr_schema *schema;
     hr_batch *batch = NULL;
     Py_buffer data;
     hr_error error;
     int rc;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y*O:from_copy", names, &data, &schema_object))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:from_copy", names, &data_object, &schema_object))
         return NULL;
     schema = hr_py_schema_arg(state, schema_object);
-    if (schema == NULL) {
-        PyBuffer_Release(&data);
+    if (schema == NULL || hr_py_bytes(data_object, &data) < 0)
         return NULL;
-    }
     Py_BEGIN_ALLOW_THREADS
     rc = hr_batch_new(schema, &batch, &error);
     if (rc == HR_OK) {

@@ -322,7 +322,7 @@ static PyObject *hr_py_decode_any(const hr_py_state *state, const hr_format *for
     if (PyObject_CheckBuffer(data)) {
         Py_buffer view;
 
-        if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+        if (hr_py_bytes(data, &view) < 0)
             return NULL;
         input.data = view.buf;
         input.size = (size_t)view.len;

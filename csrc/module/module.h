@@ -59,6 +59,9 @@ void hr_py_exception_put(PyObject *exception);
 /* text.c */
 /* The UTF-8 of a str, without a NUL inside; ValueError or TypeError with `what` in the message. Borrowed from the str. */
 const char *hr_py_utf8(PyObject *text, const char *what);
+/* The bytes of a buffer, which PyBuffer_Release gives back. Those that may be written to are copied: another thread could change them
+ * between a check and a use. -1 with an exception set. */
+int hr_py_bytes(PyObject *object, Py_buffer *view);
 /* Text from C that should be UTF-8; bytes that are not become U+FFFD. */
 PyObject *hr_py_text(const char *text, Py_ssize_t n);
 

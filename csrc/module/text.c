@@ -18,6 +18,24 @@ const char *hr_py_utf8(PyObject *text, const char *what)
     return utf8;
 }
 
+int hr_py_bytes(PyObject *object, Py_buffer *view)
+{
+    PyObject *copy;
+    int rc;
+
+    if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE) < 0)
+        return -1;
+    if (view->readonly)
+        return 0;
+    copy = PyBytes_FromStringAndSize(view->buf, view->len);
+    PyBuffer_Release(view);
+    if (copy == NULL)
+        return -1;
+    rc = PyObject_GetBuffer(copy, view, PyBUF_SIMPLE); /* which keeps the copy alive */
+    Py_DECREF(copy);
+    return rc;
+}
+
 PyObject *hr_py_text(const char *text, Py_ssize_t n)
 {
     return PyUnicode_DecodeUTF8(text, n, "replace");

@@ -4,6 +4,7 @@ work is done outside of it. Run by `make test-pythons` on free-threaded Python a
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import sysconfig
@@ -136,7 +137,6 @@ def test_what_is_given_may_change_meanwhile() -> None:
     records: list[str] = ['{"id":1}'] * 100
     setting = {"path": "t", "unit": "s"}
     mapping: dict[str, object] = {"t": setting}
-    parameters: list[object] = [1, "x", None]
     stop = threading.Event()
 
     def change() -> None:
@@ -149,12 +149,17 @@ def test_what_is_given_may_change_meanwhile() -> None:
             setting.pop(f"wrong{(number + 25) % 50}", None)
             mapping[f"no{number % 50}"] = "y"
             mapping.pop(f"no{(number + 25) % 50}", None)
-            parameters.append(number)
-            del parameters[0]
+            lines[number % len(lines)] = b'"{}\n1'[number % 5]
+            with contextlib.suppress(BufferError):  # while it is being copied
+                lines.extend(b'{"id":1}\n')
+                del lines[:9]
 
     narrow = Schema([("id", "int")])
+    lines = bytearray(b'{"id":1}\n' * 100)
 
     def decode() -> None:
+        batch, rejects = decode_json(lines, narrow)
+        assert len(batch) + len(rejects) > 0
         batch, rejects = decode_json(records, narrow)
         assert rejects == []
         assert len(batch) > 0

@@ -44,6 +44,7 @@ WAYS = {
     "schema of nonsense": "fails(TypeError, Schema, [('a', 'int'), 3])",
     "map that cannot be": "fails(headrace.UsageError, Schema, [('a', 'int')], {'a': {'unit': 'x'}})",
     "json": "decode_json(good, schema)",
+    "json of a bytearray": "decode_json(bytearray(good), schema); Batch.from_copy(bytearray(copied), schema)",
     "json with rejects": "decode_json(bad, schema)",
     "json of an iterable": "decode_json(['{}', b'{}', None, bytearray(b'{}')], schema)",
     "json of an iterable that fails": "fails(LookupError, decode_json, iterate_and_fail(), schema)",
