@@ -92,6 +92,8 @@ static int hr_file_raw(hr_file *file, void *buffer, size_t capacity, size_t *n, 
     do
         got = read(file->fd, buffer, capacity < HR_FILE_STEP ? capacity : HR_FILE_STEP);
     while (got < 0 && errno == EINTR);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return HR_OK; /* nothing after all */
     if (got < 0) {
         int failed = errno;
         hr_error_set(error, HR_EIO, "%s: cannot read: %s", hr_file_name(file), strerror(failed));
@@ -183,7 +185,8 @@ int hr_file_open(const char *path, hr_file **out, hr_error *error)
     }
     memcpy(file->path, path, strlen(path) + 1);
     file->owned = strcmp(path, "-") != 0;
-    file->fd = file->owned ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    /* O_NONBLOCK: a named pipe without a writer would hold us here, where no cancel is heard */
+    file->fd = file->owned ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : STDIN_FILENO;
     if (file->fd < 0 || fstat(file->fd, &info) != 0) {
         rc = hr_error_set(error, HR_EIO, "%s: cannot open: %s", hr_file_name(file), strerror(errno));
         hr_file_hopeless(error);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -37,6 +39,7 @@ typedef struct generate {
     int fd;
     char *path, *part; /* the file, and its name while it is written */
     bool plain;        /* a regular file: the two differ */
+    bool waits;        /* a pipe or a terminal: it may not be read for ever */
 } generate;
 
 /* ---- settings ---- */
@@ -146,6 +149,37 @@ static int hr_generate_open_kafka(generate *g, hr_error *error)
     return hr_kafka_producer_open(config, topic, g->cancel, &g->producer, error);
 }
 
+static bool hr_generate_cancelled(const generate *g)
+{
+    return g->cancel != NULL && atomic_load_explicit(g->cancel, memory_order_relaxed);
+}
+
+static int hr_generate_stopped(hr_error *error)
+{
+    return hr_error_set(error, HR_ECANCELLED, "stopped by the caller while nobody took the records");
+}
+
+/* Open g->part for writing; a named pipe is waited for until somebody reads it. */
+static int hr_generate_open_fd(generate *g, hr_error *error)
+{
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    struct timespec nap = {.tv_nsec = HR_GENERATE_NAP_MS * 1000000L};
+
+    while ((g->fd = open(g->part, g->plain ? flags : flags | O_NONBLOCK, 0666)) < 0 && errno == ENXIO && !g->plain) {
+        if (hr_generate_cancelled(g))
+            return hr_generate_stopped(error);
+        nanosleep(&nap, NULL);
+    }
+    if (g->fd < 0) {
+        g->plain = false; /* nothing of ours to remove */
+        return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+    }
+    if (!g->plain && fcntl(g->fd, F_SETFL, fcntl(g->fd, F_GETFL) & ~O_NONBLOCK) != 0)
+        return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+    g->waits = !g->plain;
+    return HR_OK;
+}
+
 static int hr_generate_open_file(generate *g, hr_error *error)
 {
     const char *path = json_string_value(json_object_get(g->to, "path"));
@@ -165,17 +199,24 @@ static int hr_generate_open_file(generate *g, hr_error *error)
     g->plain = stat(path, &there) != 0 || S_ISREG(there.st_mode);
     if (g->plain)
         memcpy(g->part + n, ".part", sizeof(".part"));
-    g->fd = open(g->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (g->fd < 0) {
-        g->plain = false; /* nothing of ours to remove */
-        return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
-    }
+    HR_RETURN_NOT_OK(hr_generate_open_fd(g, error));
     if (n > 3 && strcmp(path + n - 3, ".gz") == 0) {
         g->packed = gzdopen(g->fd, "wb1");
         if (g->packed == NULL)
             return hr_error_nomem(error);
         g->fd = -1; /* the gzip stream's now */
     }
+    return HR_OK;
+}
+
+/* Wait until a write of PIPE_BUF bytes does not block. */
+static int hr_generate_room(const generate *g, hr_error *error)
+{
+    struct pollfd fd = {.fd = g->fd, .events = POLLOUT};
+
+    while (poll(&fd, 1, HR_GENERATE_NAP_MS) <= 0)
+        if (hr_generate_cancelled(g))
+            return hr_generate_stopped(error);
     return HR_OK;
 }
 
@@ -186,12 +227,17 @@ static int hr_generate_write(generate *g, hr_error *error)
     size_t done = 0;
 
     while (done < g->buffer.size) {
+        size_t left = g->buffer.size - done;
         ssize_t n;
 
+        if (g->waits && g->packed == NULL) {
+            HR_RETURN_NOT_OK(hr_generate_room(g, error));
+            left = left < PIPE_BUF ? left : PIPE_BUF;
+        }
         if (g->packed != NULL)
-            n = gzwrite(g->packed, g->buffer.data + done, (unsigned)(g->buffer.size - done));
+            n = gzwrite(g->packed, g->buffer.data + done, (unsigned)left);
         else
-            n = write(g->fd, g->buffer.data + done, g->buffer.size - done);
+            n = write(g->fd, g->buffer.data + done, left);
         if (n < 0 && errno == EINTR && g->packed == NULL)
             continue;
         if (n <= 0)
@@ -200,6 +246,14 @@ static int hr_generate_write(generate *g, hr_error *error)
     }
     g->buffer.size = 0;
     return HR_OK;
+}
+
+static void hr_generate_open_stdout(generate *g)
+{
+    struct stat there;
+
+    g->fd = STDOUT_FILENO;
+    g->waits = fstat(g->fd, &there) != 0 || !S_ISREG(there.st_mode);
 }
 
 static int hr_generate_open(generate *g, hr_error *error)
@@ -212,7 +266,7 @@ static int hr_generate_open(generate *g, hr_error *error)
     if (kind != NULL && strcmp(kind, "file") == 0)
         HR_RETURN_NOT_OK(hr_generate_open_file(g, error));
     else if (kind != NULL && strcmp(kind, "stdout") == 0)
-        g->fd = STDOUT_FILENO;
+        hr_generate_open_stdout(g);
     else
         return hr_error_set(error, HR_EUSAGE, "generate: \"to\" must have the kind kafka, file or stdout");
     if (g->generator.format == HR_GENERATE_CSV) {
@@ -261,11 +315,6 @@ static void hr_generate_close(generate *g, bool complete)
 }
 
 /* ---- the run ---- */
-
-static bool hr_generate_cancelled(const generate *g)
-{
-    return g->cancel != NULL && atomic_load_explicit(g->cancel, memory_order_relaxed);
-}
 
 /* Between records: cancel, progress, and the nap that keeps the rate. */
 static int hr_generate_look(generate *g, int64_t done, hr_error *error)

@@ -225,8 +225,8 @@ def test_cancelled_before_it_connects(driver: LoadDriver, target: str, tmp_path:
 
 
 @contextmanager
-def deaf_server() -> Iterator[int]:
-    """A port that takes connections and never says a word; yields its number."""
+def deaf_server() -> Iterator[tuple[int, list[socket.socket]]]:
+    """A port that takes connections and never says a word; yields its number, and the connections so far."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         kept: list[socket.socket] = []
 
@@ -238,7 +238,7 @@ def deaf_server() -> Iterator[int]:
                 return
 
         threading.Thread(target=take, daemon=True).start()
-        yield server.getsockname()[1]
+        yield server.getsockname()[1], kept
         server.shutdown(socket.SHUT_RDWR)
         for connection in kept:
             connection.close()
@@ -246,18 +246,18 @@ def deaf_server() -> Iterator[int]:
 
 def test_cancelled_while_connecting(driver: LoadDriver, tmp_path: Path) -> None:
     """The server takes the connection and says nothing: the cancel does not wait for it."""
-    with deaf_server() as port:
+    with deaf_server() as (port, callers):
         dsn = f"host=127.0.0.1 port={port} dbname=x user=x"
         driver.start(config=settings(str(purchases_file(tmp_path / "p.jsonl", 10)), TARGET, dsn, "p"))
-        assert not driver.wait(ms=200)["ended"]
+        await_true(lambda: bool(callers), "a load that waits for the server")
         driver.cancel()
         cancelled(driver)
 
 
 def test_cancelled_while_the_broker_is_silent(driver: LoadDriver, target: str) -> None:
-    with deaf_server() as port:
+    with deaf_server() as (port, callers):
         driver.start(config=settings(f"kafka://127.0.0.1:{port}/topic", TARGET, target, "p"))
-        assert not driver.wait(ms=300)["ended"]
+        await_true(lambda: bool(callers), "a load that waits for the broker")
         driver.cancel()
         cancelled(driver)
     await_no_sessions(target)
