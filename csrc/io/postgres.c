@@ -591,13 +591,16 @@ int hr_pg_open(const char *dsn, const char *application_name, const atomic_bool 
 
 int hr_pg_open_patient(const char *dsn, const char *application_name, const atomic_bool *cancel, int grace_ms, hr_pg **out, hr_error *error)
 {
-    const char *const keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-    const char *const values[] = {dsn != NULL ? dsn : "", application_name, "UTF8", NULL};
+    /* What stands before the dsn can be overruled by it. A wire that is silently gone is noticed after a minute and a half, at both ends:
+     * the server would keep the locks of a lost session for two hours. */
+    const char *const keys[] = {
+        "keepalives_idle", "keepalives_interval", "keepalives_count", "dbname", "fallback_application_name", "client_encoding", NULL};
+    const char *const values[] = {"30", "10", "6", dsn != NULL ? dsn : "", application_name, "UTF8", NULL};
     hr_pg *pg;
     int rc;
 
     *out = NULL;
-    HR_RETURN_NOT_OK(hr_pg_check_dsn(values[0], error));
+    HR_RETURN_NOT_OK(hr_pg_check_dsn(dsn != NULL ? dsn : "", error));
     pg = hr_calloc(1, sizeof(*pg));
     if (pg == NULL)
         return hr_error_nomem(error);
@@ -618,7 +621,8 @@ int hr_pg_open_patient(const char *dsn, const char *application_name, const atom
         rc = hr_pg_exec(pg,
                         "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 1; "
                         "SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET xmloption = 'content'; "
-                        "SET default_transaction_isolation = 'read committed'",
+                        "SET default_transaction_isolation = 'read committed'; "
+                        "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6",
                         NULL, error);
     if (rc != HR_OK) {
         hr_pg_close(pg);

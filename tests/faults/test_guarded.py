@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from uuid import uuid4
 
 import headrace
@@ -105,3 +107,40 @@ def test_messages_of_aborted_transactions_are_not_loaded(
     )
     assert receipt.loaded == len(kept)
     balance.check(dsn, "aborted", expected=kept, dense=False)
+
+
+def timer(local: int, remote: int) -> tuple[str, float]:
+    """The kernel's timer of this connection ("02" is keepalive), and in how many seconds it goes off."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if [int(words[place].partition(":")[2], 16) for place in (1, 2)] == [local, remote]:
+            kind, _, when = words[5].partition(":")
+            return kind, int(when, 16) / os.sysconf("SC_CLK_TCK")
+    raise AssertionError(f"no connection from {local} to {remote}")
+
+
+def keepalive(local: int, remote: int) -> float:
+    """In how many seconds the kernel asks the other end of this connection whether it is there."""
+    end = time.monotonic() + 60
+    while (found := timer(local, remote))[0] != "02":  # what was sent last is not acknowledged yet
+        assert time.monotonic() < end, f"no keepalive on the connection from {local} to {remote}: {found}"
+        time.sleep(0.05)
+    return found[1]
+
+
+def test_a_wire_that_is_silently_gone_is_noticed_at_both_ends(stage: Stage) -> None:
+    """No reset comes when a cable is pulled: both kernels ask after half a minute, not after two hours."""
+    scene = SCENES["append"]
+    stage.prepare(scene)
+    held = Fault("copy", "before", "hold", seconds=120)
+    stage.wire.arm(held)
+    worker = stage.start(scene, stage.wired)
+    assert held.fired.wait(120), stage.wire.log
+    pairs = stage.wire.ports()
+    assert pairs
+    for client, ours in pairs:
+        assert keepalive(client, stage.wire.port) <= 31
+        assert keepalive(stage.pg.port, ours) <= 31
+    stage.wire.release(held)
+    assert worker.wait().receipt is not None
+    stage.check(scene)

@@ -278,6 +278,18 @@ class Wire:
 
         self._order(do)
 
+    def ports(self) -> list[tuple[int, int]]:
+        """For each connection the client's port, and ours towards the server."""
+        found: list[tuple[int, int]] = []
+
+        def look() -> None:
+            for pair in self._pairs:
+                if not pair.client.closed and not pair.server.closed:
+                    found.append((pair.client.sock.getpeername()[1], pair.server.sock.getsockname()[1]))
+
+        self._order(look)
+        return found
+
     def cut_all(self) -> None:
         """Reset all connections now."""
 

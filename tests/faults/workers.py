@@ -106,7 +106,11 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
-        self._server.wait(30)
+        try:
+            self._server.wait(30)
+        except subprocess.TimeoutExpired:  # it waits for a worker; they die with it
+            self._server.kill()
+            self._server.wait()
 
     def start(self, **settings: Any) -> Worker:
         """Start a load with these settings of headrace.load()."""
@@ -131,8 +135,11 @@ class Workers:
 
 def _work(settings: dict[str, Any], pipe: int) -> None:
     """In the forked process: run the load and tell how it went. Does not return."""
+    import ctypes
+
     import headrace
 
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it does not outlive the server
     try:
         os.dup2(pipe, 1)
         os.dup2(pipe, 2)
