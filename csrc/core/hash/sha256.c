@@ -7,7 +7,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#elif defined(__aarch64__) && defined(__linux__)
+#elif defined(HR_SHA256_ARMV8) && defined(__linux__)
 #include <sys/auxv.h>
 #ifndef HWCAP_SHA2
 #define HWCAP_SHA2 (1 << 6)
@@ -88,7 +88,7 @@ static bool hr_sha256_has_ni(void)
 static const hr_sha256_kernel hr_sha256_ni_kernel = {hr_sha256_ni_blocks};
 static const hr_digest hr_sha256_by_ni = {"sha-ni",         HR_SHA256,     HR_SHA256_SIZE,    1,
                                           hr_sha256_has_ni, hr_sha256_run, hr_sha256_singles, &hr_sha256_ni_kernel};
-#elif defined(__aarch64__)
+#elif defined(HR_SHA256_ARMV8)
 static bool hr_sha256_has_armv8(void)
 {
 #if defined(__linux__)
@@ -107,7 +107,7 @@ extern const hr_digest *const hr_sha256_all[];
 const hr_digest *const hr_sha256_all[] = {
 #if defined(__x86_64__)
     &hr_sha256_by_ni,
-#elif defined(__aarch64__)
+#elif defined(HR_SHA256_ARMV8)
     &hr_sha256_by_armv8,
 #endif
     &hr_sha256_by_scalar, NULL};

@@ -1,11 +1,11 @@
 /* csrc/core/hash/sha256_armv8.c: SHA-256 by the processor's own instructions, for arm64 with the SHA2 extension. */
 #include "sha256.h"
 
-#if defined(__aarch64__)
+#ifdef HR_SHA256_ARMV8
 #if defined(__clang__)
 #define HR_SHA2_TARGET __attribute__((target("sha2")))
 #else
-#define HR_SHA2_TARGET __attribute__((target("+sha2")))
+#define HR_SHA2_TARGET __attribute__((target("+crypto")))
 #endif
 #include <arm_neon.h>
 
