@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from headrace import _headrace
 
 from stack import postgres
+from stack.paths import ROOT
 from tests.real.load_kit import execute, rows
 from tests.real.test_copy_round_trip import KNOWN, SEED, create, decode
 
@@ -307,3 +309,13 @@ def test_hash_check_sees_another_collation(pg: postgres.Server) -> None:
         assert any("ß" not in line and "ä -> ä (here Ä)" in line for line in said)
     finally:
         pg.drop_database("hash_in_c")
+
+
+def test_the_documented_vectors(dsn: str) -> None:
+    """docs/hash-keys.md, "Check it in psql"."""
+    text = (ROOT / "docs/hash-keys.md").read_text(encoding="utf-8")
+    found = re.findall(r"^    SELECT (.*),\n           (.* = '[0-9a-f]{32,64}');$", text, re.MULTILINE)
+    assert len(found) >= 10
+    for made, equal in found:
+        assert equal.startswith(made)
+        assert rows(dsn, f"SELECT {equal}") == [(True,)], equal
