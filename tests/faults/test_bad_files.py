@@ -151,6 +151,12 @@ def held(path: Path, dsn: str, **settings: object) -> Iterator[list[object]]:
         except headrace.HeadraceError as error:
             result.append(error)
 
+    # every batch takes a little, so that there is a middle
+    execute(
+        dsn,
+        "CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END';"
+        "CREATE TRIGGER doze BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.id % 500 = 0) EXECUTE FUNCTION doze()",
+    )
     locked = threading.Event()
     with psycopg.connect(dsn) as locker:
 

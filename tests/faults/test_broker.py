@@ -22,7 +22,12 @@ from tests.real.load_kit import execute, one, rows
 
 pytestmark = pytest.mark.real
 
-TABLE = "CREATE TABLE t (id integer NOT NULL, note text)"
+TABLE = (
+    "CREATE TABLE t (id integer NOT NULL, note text);"
+    "CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END';"
+    "CREATE TRIGGER doze BEFORE INSERT ON t FOR EACH ROW WHEN (NEW.id % 200 = 0) EXECUTE FUNCTION doze()"
+)
+"""Every batch takes a little, so that there is a middle."""
 
 
 @pytest.fixture(scope="module")
