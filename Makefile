@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo down status test test-quick test-pythons soak coverage guards fuzz bench lint lock clean
+.PHONY: help setup build demo down status test test-quick test-pythons soak coverage guards fuzz bench lint lock clean valgrind
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
