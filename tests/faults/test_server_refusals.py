@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import string
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -413,6 +417,37 @@ def test_a_role_with_a_time_limit_gets_a_retriable_error_that_names_it(dsn: str,
     for setting in LIMITS:
         headrace.load(paths[setting], "t", dsn=dsn, job=setting)
     assert one(dsn, "SELECT count(*) FROM t") == 300
+
+
+def test_a_pipe_slower_than_the_server_waits_for_an_idle_transaction(dsn: str) -> None:
+    """A pipe is one transaction; ended by the server's limit, it has left nothing and says which limit it was."""
+    execute(dsn, TABLE)
+    options = "options='-c idle_in_transaction_session_timeout=1500'"
+    idle = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'headrace' AND state = 'idle in transaction'"
+        " AND datname = current_database()"
+    )
+    script = (
+        "import sys, headrace\n"
+        "try: headrace.load('-', 't', dsn=sys.argv[1], batch_records=1)\n"
+        "except headrace.RetriableError as error: print(error)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, f"{dsn} {options}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as pipe, contextlib.suppress(BrokenPipeError):  # fmt: skip
+        assert pipe.stdin is not None
+        assert pipe.stdout is not None
+        pipe.stdin.write('{"id": 1}\n')
+        pipe.stdin.flush()
+        for wanted in (1, 0):
+            while one(dsn, idle) != wanted:
+                time.sleep(0.02)
+        pipe.stdin.write('{"id": 2}\n')
+        pipe.stdin.close()
+        said = pipe.stdout.read()
+    assert "idle-in-transaction timeout" in said
+    assert one(dsn, "SELECT count(*) FROM t") == 0
+    assert rows(dsn, "SELECT state, loaded FROM headrace.receipts") == [("failed", 0)]
 
 
 def test_no_connection_left_is_retriable(
