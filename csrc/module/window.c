@@ -1,6 +1,7 @@
 /* csrc/module/window.c: window(batch, ...): the rows of a batch counted in event-time windows. headrace/_window.py has the keywords. */
-#include "core/window/window.h"
 #include "module/module.h"
+
+#include "core/window/window.h"
 
 #define HR_PY_WINDOW_PIECE 65536
 

@@ -164,6 +164,16 @@ def test_headers_are_guarded_by_their_name() -> None:
             assert f"#ifndef {guard}\n#define {guard}\n" in path.read_text(encoding="utf-8"), path
 
 
+def test_python_h_comes_first() -> None:
+    """It sets what the system's headers show: after one of them, it redefines macros, an error with Python 3.15."""
+    for path in FILES:
+        if path.suffix == ".c" and room_of(path) == "module":
+            first = next(
+                line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#include")
+            )
+            assert first == '#include "module/module.h"', path
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CSRC)))
 def test_a_file_can_be_read_in_one_sitting(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
