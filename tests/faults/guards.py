@@ -19,8 +19,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stack.paths import BUILD, ROOT
-from tests.faults.guard_table import GUARDS, Guard
+from tests.faults import guard_table, guard_table_input
+from tests.faults.guard_table import Guard
 
+GUARDS = guard_table.GUARDS + guard_table_input.GUARDS
 FOLDER = BUILD / "guards"
 COPY = FOLDER / "checkout"
 LINKED = ("build/kafka", "build/stamps")
