@@ -9,7 +9,7 @@ import pytest
 
 from stack import kafka
 from tests.faults import balance, guards
-from tests.faults.guard_table import GUARDS
+from tests.faults.guards import GUARDS
 from tests.real.load_kit import PURCHASES, execute, produce, purchase
 
 
