@@ -5,7 +5,7 @@
 #include "hash_keys.h"
 #include "key_text.h"
 
-#define HR_HASH_ROWS 512           /* of a chunk, */
+#define HR_HASH_ROWS 128           /* of a chunk, */
 #define HR_HASH_BYTES (256 * 1024) /* which ends earlier when it has come to so many bytes */
 #define HR_HASH_WORD 8             /* bytes of the longest separator and null text: they are copied as one word */
 

@@ -204,7 +204,7 @@ int64_t hr_hll_estimate(const hr_hll *sketch)
     for (int k = bits; k >= 1; k--)
         z = 0.5 * (z + (double)counts[k]);
     z += m * hr_hll_sigma((double)counts[0] / m);
-    z = m * m / (2 * M_LN2 * z);
+    z = m * m / (2 * M_LN2 * z) / (1 + 1.079 / m); /* the last is the original paper's, for the few registers of low precisions */
     return z < 9e18 ? llround(z) : INT64_MAX;
 }
 
