@@ -186,7 +186,7 @@ class Campaign:
         if not on_the_wire and not spare:
             worker.ended(chance.uniform(0, 0.25))
             worker.kill()
-        outcome = worker.wait(120)
+        outcome = worker.wait(900)
         self.tally.loads += 1
         if outcome.killed:
             self.tally.kills += 1

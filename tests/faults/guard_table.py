@@ -62,7 +62,7 @@ GUARDS: tuple[Guard, ...] = (
         _WRITER,
         "return hr_writer_resolve(writer, work->next, done, error);",
         "return hr_writer_reconnect(writer, error);",
-        (f"{_LOST}[append]", f"{_CUT}[append-commit-before-cut]"),
+        (f"{_LOST}[append]",),
     ),
     Guard(
         "the question after a lost connection waits for the lost session's end",
@@ -151,13 +151,6 @@ GUARDS: tuple[Guard, ...] = (
         ("tests/real/test_load_modes.py::test_foreign_keys_reject_the_offending_rows_only",),
     ),
     Guard(
-        "one load at a time makes partitions of a table",
-        "csrc/io/leaves.c",
-        "SAVEPOINT headrace_partition; SELECT pg_catalog.pg_advisory_xact_lock(%u, %u)",
-        "SAVEPOINT headrace_partition; SELECT %u, %u",
-        ("tests/faults/test_guarded.py::test_two_loads_make_the_same_partition_once",),
-    ),
-    Guard(
         "messages of aborted transactions are not read",
         "csrc/io/kafka_config.c",
         '{"isolation.level", "read_committed"}',
@@ -170,5 +163,26 @@ GUARDS: tuple[Guard, ...] = (
         "    clock_gettime(CLOCK_MONOTONIC, &until);",
         "    clock_gettime(CLOCK_REALTIME, &until);",
         ("tests/faults/test_clock.py::test_a_wall_clock_that_is_set_back_does_not_hold_up_a_load",),
+    ),
+    Guard(
+        "a load that cannot find out whether it was committed is not tried again blindly",
+        _WRITER,
+        "if (rc == HR_ESERVER && writer->config->one_off)",
+        "if (rc == HR_OK && !landed && writer->lane_count < 0)",
+        ("tests/faults/test_wire.py::test_a_load_that_cannot_be_continued_is_not_tried_again_blindly",),
+    ),
+    Guard(
+        "the server asks whether a silent client is there",
+        "csrc/io/postgres.c",
+        "SET tcp_keepalives_idle = 30; ",
+        "",
+        ("tests/faults/test_guarded.py::test_a_wire_that_is_silently_gone_is_noticed_at_both_ends",),
+    ),
+    Guard(
+        "we ask whether a silent server is there",
+        "csrc/io/postgres.c",
+        '{"30", "10", "6", dsn',
+        '{"7200", "10", "6", dsn',
+        ("tests/faults/test_guarded.py::test_a_wire_that_is_silently_gone_is_noticed_at_both_ends",),
     ),
 )

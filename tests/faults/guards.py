@@ -8,6 +8,7 @@ each of them must fail. The checkout itself is never changed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -149,6 +150,8 @@ def main(words: list[str]) -> int:
         print("\n".join(wrong) or "no guard has such a name")
         return 2
     FOLDER.mkdir(parents=True, exist_ok=True)
+    alone = (FOLDER / "lock").open("w")  # two runs in one copy would take each other's guards out
+    fcntl.flock(alone, fcntl.LOCK_EX)
     refresh()
     begun = time.monotonic()
     build()

@@ -81,6 +81,7 @@ def test_two_loads_make_the_same_partition_once(stage: Stage) -> None:
     for outcome in outcomes:
         assert outcome.receipt is not None, outcome
         assert outcome.receipt["loaded"] == RECORDS - 2, outcome
+        assert sorted(outcome.receipt["tables"]) == [f"{TARGET}_2026w{week}" for week in (36, 37, 38)]
     assert one(stage.dsn, f"SELECT count(*) FROM {TARGET}") == 2 * (RECORDS - 2)
 
 
