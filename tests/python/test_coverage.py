@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,9 @@ def line(number: int, count: int, *branches: int) -> dict[str, Any]:
 
 
 def test_every_reason_in_use_can_be_read() -> None:
-    reasons = read_reasons(ROOT / "tests/coverage/reasons.txt")
-    assert all(reason.text[0].islower() for reason in reasons)
-    for reason in reasons:
-        assert any(Path(path).match(reason.files) for path in map(str, (ROOT / "csrc").rglob("*.[ch]"))), (
-            reason
-        )
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.[ch]")]
+    for reason in read_reasons(ROOT / "tests/coverage/reasons.txt"):
+        assert any(fnmatch(file, reason.files) for file in files), reason
 
 
 @pytest.mark.parametrize("text", ["a | b | c", "* | f | x |", "*.c f x y"])
