@@ -10,13 +10,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench import shapes
+from bench import plot, shapes
 from bench.__main__ import main
 from bench.data import COLUMNS
 from bench.harness import Run
 from bench.peers import debezium_jdbc
 from bench.plot import Panel, Series, draw, linear_ticks, log_ticks, number, pictures
 from bench.results import Files
+from bench.scaling import SCALES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -94,6 +95,14 @@ def test_pictures_are_drawn_from_the_file_of_a_measurement(tmp_path: Path) -> No
     assert {"Columns", "records a second", "bytes of JSON a second"} <= set(said)
     assert any(word.startswith("CPU microseconds a record") for word in said)
     assert "2k" in said  # microseconds: 1.5 s for 1000 records, under the next round number
+
+
+def test_every_plot_of_the_documentation_is_one_that_is_measured() -> None:
+    page = (plot.ROOT / "docs" / "performance.md").read_text()
+    shown = set(re.findall(r"pictures/scaling-(\w+)\.svg", page))
+    assert shown == set(SCALES)
+    for name in shown:
+        assert ElementTree.parse(plot.PICTURES / f"scaling-{name}.svg").getroot().tag == f"{SVG}svg"
 
 
 @pytest.mark.parametrize("number_of", [1, 7, 100])
