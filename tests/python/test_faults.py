@@ -7,6 +7,7 @@ A build of its own, where allocations can be made to fail (csrc/core/alloc.h und
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -30,7 +31,7 @@ def run(*command: str | Path) -> str:
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The module, built so that its allocations can fail."""
     folder = tmp_path_factory.mktemp("faults")
-    sources = [*(ROOT / "csrc").glob("*/*.c"), ROOT / "tests/core/faults.c"]
+    sources = [*(ROOT / "csrc").rglob("*.c"), ROOT / "tests/core/faults.c"]
     flags = ["-std=c11", "-D_GNU_SOURCE", "-O0", "-fPIC", "-pthread", "-DHR_FAULTS", f"-I{ROOT / 'csrc'}"]
     flags += [f"-I{sysconfig.get_paths()['include']}", *run("pkg-config", "--cflags", *LIBRARIES).split()]
 
@@ -87,6 +88,15 @@ config = '{"job":"j","run_id":"6f0b3c3e-8f4e-4a9c-9d0e-000000000001","source":{"
 
 WORKS = {
     "schema": 'h.Schema(columns, {"t": "x.y", "j": "$rest"}).names',
+    "what a schema says": "(schema.types, schema.columns, repr(schema), len(schema))",
+    "what a batch says": "(len(batch), repr(batch), batch.num_columns, batch.schema.names, batch.nbytes > 0)",
+    "html": "len(batch._repr_html_()) > 0",
+    "capsules": "(len(batch.__arrow_c_array__()), bool(batch.__arrow_c_schema__()), bool(schema.__arrow_c_schema__()))",
+    "versions": "h.versions()",
+    "hash": "h.hash_rows(batch, ['t', 'n'], 'h').num_columns",
+    "upper case": "(h.upper_case('straße'), h.hash_kernels())",
+    "window": "h.window(batch, (('w', 'tumbling', None, 3600000000, 0, 0, 0),), 'at', ('t',),"
+    " (('c', 'count', None, 0),))[0].num_rows",
     "json": "h.decode_json(good, schema)[0].num_rows",
     "json rejects": "h.decode_json(bad, schema)[1]",
     "json of an iterable": "h.decode_json(['{\"id\":1}', b'{}', None], schema)[1]",
@@ -102,6 +112,9 @@ WORKS = {
     "load": "h.run_load(config)",
     "plan": "h.plan_load(config)",
     "connection": "h.Connection('host=127.0.0.1 port=1')",
+    "offsets": 'h.kafka_offsets(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
+    "create a topic": 'h.kafka_create_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
+    "delete a topic": 'h.kafka_delete_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "topics": 'h.kafka_topics(\'{"config":{"no.such.setting":1}}\')',
     "generate": 'h.generate(\'{"data":"purchases","count":10,"to":{"kind":"file","path":"\' + sys.argv[2] + \'"}}\')[:40]',
 }
@@ -150,8 +163,12 @@ print("survived", failed)
 """
 
 
+PYTHON_ONLY = {"what a schema says", "what a batch says", "versions"}
+"""These take memory from Python alone."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WORKS)
+@pytest.mark.parametrize("name", [name for name in WORKS if name not in PYTHON_ONLY])
 def test_memory_that_runs_out_is_survived(name: str, faulty: Path, tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path[:] = {sys.path!r}\n" + PREPARE + WALK.replace("WORK_OF_THE_TEST", WORKS[name])
@@ -167,3 +184,107 @@ def test_memory_that_runs_out_is_survived(name: str, faulty: Path, tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("survived")
+
+
+# For what needs a server, tests/real/test_out_of_memory.py walks these with a connection `c`.
+SERVER_WORKS = {
+    "query": "c.query('SELECT $1::int, $2::text, NULL', [1, 'a'])",
+    "a refused query": "c.query('SELECT 1 / 0')",
+    "script": "c.script('SELECT 1; SELECT 2')",
+    "connection": "with_connection(lambda c: (c.server_version > 0, c.query('SELECT 1'), c.close()))",
+}
+SPELLED = {
+    "__repr__": "repr(",
+    "__len__": "len(",
+    "__enter__": "with_connection(",
+    "__exit__": "with_connection(",
+}
+
+
+def entries() -> list[str]:
+    """Every function, method and property that the module has."""
+    from headrace import _headrace
+
+    names = [name for name in vars(_headrace) if not name.startswith("__")]
+    for kind in (_headrace.Schema, _headrace.Batch, _headrace.Connection):
+        names += [name for name in vars(kind) if name not in {"__doc__", "__module__", "__new__"}]
+    return names
+
+
+def test_every_entry_is_walked() -> None:
+    walked = " ".join([*WORKS.values(), *SERVER_WORKS.values(), PREPARE])
+    spelled = {name: re.escape(SPELLED[name]) if name in SPELLED else rf"\b{name}\b" for name in entries()}
+    missing = [name for name, pattern in spelled.items() if not re.search(pattern, walked)]
+    assert missing == [], "add a work to WORKS or SERVER_WORKS for each"
+
+
+@pytest.fixture(scope="session")
+def pyfaults(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the module pyfaults, which lets Python's own allocations fail."""
+    folder = tmp_path_factory.mktemp("pyfaults")
+    module = folder / f"pyfaults{sysconfig.get_config_var('EXT_SUFFIX')}"
+    include = sysconfig.get_paths()["include"]
+    run(
+        "cc",
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Werror",
+        f"-I{include}",
+        ROOT / "tests/python/pyfaults.c",
+        "-o",
+        module,
+    )
+    return folder
+
+
+# Leaks are not looked for here: Python itself loses objects where its memory runs out (list.extend of 3.11).
+PYTHON_WALK = """
+def work():
+    return WORK_OF_THE_TEST
+
+def told(result):
+    return (type(result), str(result)) if isinstance(result, BaseException) else result
+
+expected = told(pyfaults.call(0, False, work, (), {})[0])
+
+def walk():
+    failed = 0
+    for forever in (False, True):
+        for n in range(1, 100_000):
+            result, fired = pyfaults.call(n, forever, work, (), {})
+            if not fired:
+                assert told(result) == expected, (n, result, expected)
+                break
+            failed += isinstance(result, MemoryError)
+            assert isinstance(result, MemoryError) or told(result) == expected, (n, forever, result, expected)
+            result = None
+        else:
+            raise AssertionError("it never ends")
+    return failed
+
+assert walk() > 0
+assert told(pyfaults.call(0, False, work, (), {})[0]) == expected
+print("survived")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORKS)
+def test_pythons_memory_that_runs_out_is_survived(name: str, pyfaults: Path, tmp_path: Path) -> None:
+    prepare = PREPARE[PREPARE.index("columns = [") :]
+    program = (
+        f"import sys; sys.path[:] = {[*sys.path, str(pyfaults)]!r}\n"
+        "import gc, types, pyfaults\nimport headrace, headrace.display\nfrom headrace import _headrace as h\n"
+        + prepare
+        + PYTHON_WALK.replace("WORK_OF_THE_TEST", WORKS[name])
+    )
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", program, "unused", str(tmp_path / "made.jsonl")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "survived\n"

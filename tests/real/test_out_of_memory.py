@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,15 @@ import pytest
 
 from stack import kafka
 from tests.faults import seeds
+from tests.python.test_faults import PREPARE, SERVER_WORKS, WALK
+from tests.python.test_faults import faulty as faulty_module
 from tests.real import kafka_kit
 from tests.real.kafka_kit import Refused
 from tests.real.load_kit import PURCHASES, execute, one, produce, purchase, rows
 from tests.real.sanitizer_kit import LoadDriver, await_no_sessions, migrate, settings
 
 pytestmark = pytest.mark.real
+faulty = faulty_module  # the fixture that builds it
 
 TARGET = "shop.purchases"
 EVERY = os.environ.get("HEADRACE_EVERY_ALLOCATION") == "1"
@@ -223,3 +228,25 @@ def test_generating_a_file(tmp_path: Path, chance: random.Random) -> None:
     order = {"data": "purchases", "count": 300, "to": {"kind": "file", "path": str(path)}}
     with kafka_kit.Driver("drive_kafka") as driver:
         assert walk(driver.generate, chance, check, generate=order) > 0
+
+
+@pytest.mark.parametrize("name", SERVER_WORKS)
+def test_connections_of_python(name: str, faulty: Path, dsn: str) -> None:
+    """The module's Connection, with each of its allocations failing in turn; nothing is lost of what it holds."""
+    connect = (
+        f"c = h.Connection({dsn!r})\n"
+        "def with_connection(look):\n"
+        f"    with h.Connection({dsn!r}) as c: return look(c)\n"
+    )
+    program = f"import sys; sys.path[:] = {sys.path!r}\n" + PREPARE + connect
+    program += WALK.replace("WORK_OF_THE_TEST", SERVER_WORKS[name])
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", program, str(faulty)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+        env=os.environ | {"MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("survived")
