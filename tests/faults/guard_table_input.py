@@ -140,11 +140,4 @@ GUARDS: tuple[Guard, ...] = (
         "(?:/+([^?]*)/*)?",
         ("tests/faults/test_secrets.py::test_kafka_urls_are_not_repeated",),
     ),
-    Guard(
-        "the value of a secret Kafka setting is not repeated",
-        "csrc/io/kafka_config.c",
-        "        if (hr_kafka_is_secret(name))\n",
-        "        if (name == NULL || (hr_kafka_is_secret(name) && name[0] == 0))\n",
-        ("tests/faults/test_secrets.py::test_kafka_secrets_are_not_repeated",),
-    ),
 )
