@@ -276,7 +276,7 @@ static int hr_generate_open(generate *g, hr_error *error)
     return HR_OK;
 }
 
-/* The last bytes, and the file under its name. */
+/* The last bytes. */
 static int hr_generate_finish(generate *g, hr_error *error)
 {
     if (g->producer != NULL)
@@ -293,6 +293,12 @@ static int hr_generate_finish(generate *g, hr_error *error)
         if (rc != 0)
             return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
     }
+    return HR_OK;
+}
+
+/* The file under its name: the last thing that can fail. */
+static int hr_generate_publish(generate *g, hr_error *error)
+{
     if (g->plain && rename(g->part, g->path) != 0)
         return hr_error_set(error, HR_EIO, "%s cannot be renamed to %s: %s", g->part, g->path, strerror(errno));
     return HR_OK;
@@ -424,12 +430,15 @@ int hr_generate(const char *config_json, hr_generate_progress progress, void *ar
         rc = hr_generate_records(&g, error);
     if (rc == HR_OK)
         rc = hr_generate_finish(&g, error);
-    if (rc == HR_OK && progress != NULL)
-        progress(arg, g.count, g.count);
     if (rc == HR_OK) {
         *result = hr_generate_result(&g);
-        if (*result == NULL)
-            rc = hr_error_nomem(error);
+        rc = *result != NULL ? hr_generate_publish(&g, error) : hr_error_nomem(error);
+    }
+    if (rc == HR_OK && progress != NULL)
+        progress(arg, g.count, g.count);
+    if (rc != HR_OK) {
+        hr_free(*result);
+        *result = NULL;
     }
     hr_generate_close(&g, rc == HR_OK);
     return rc;

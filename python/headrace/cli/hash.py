@@ -8,7 +8,7 @@ are hashed.
 
 examples:
   headrace hash customers.jsonl --key customer_hk=customer_id --diff customer_hd=name,email,city
-  zcat old.csv.gz | headrace hash - --format csv --key order_hk=shop,number --type number=bigint > hashed.csv
+  zcat old.csv.gz | headrace hash - --format csv --key order_hk=shop,number --type number=bigint | zstd
   headrace hash events.jsonl --key hk=user.id,at --type at=timestamptz --zone Europe/Warsaw --out hashed.jsonl
 """
 
