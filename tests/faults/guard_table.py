@@ -185,4 +185,18 @@ GUARDS: tuple[Guard, ...] = (
         '{"7200", "10", "6", dsn',
         ("tests/faults/test_guarded.py::test_a_wire_that_is_silently_gone_is_noticed_at_both_ends",),
     ),
+    Guard(
+        "a batch sees that commits before it are gone",
+        "csrc/io/ledger.c",
+        "        if (holds[i].next < old[i])\n",
+        "        if (false)\n",
+        ("tests/faults/test_lost_commits.py::test_a_batch_after_the_crash",),
+    ),
+    Guard(
+        "a run that lost commits does not succeed",
+        "csrc/io/ledger.c",
+        "    if (failure == NULL && !same) {\n",
+        "    if (failure != NULL && !same && failure == error) {\n",
+        ("tests/faults/test_lost_commits.py::test_a_worker_that_had_finished",),
+    ),
 )
