@@ -185,7 +185,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(
         "target": TARGET,
         "dsn": target,
         "job": "purchases",
-        "batch_records": 1000,
+        "batch_records": 200,
         "workers": 2,
     }
     kills = 0
@@ -193,7 +193,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(
         worker = start_worker(**settings)
         assert worker.stdout is not None
         worker.stdout.readline()
-        time.sleep(chance.uniform(0.02, 0.5))
+        time.sleep(chance.uniform(0, 0.05))
         if worker.poll() is None:
             worker.send_signal(signal.SIGKILL)
             kills += 1
@@ -266,7 +266,7 @@ def test_a_table_altered_between_batches_is_read_again(broker: kafka.Broker, top
             altered = True
             execute(target, f"ALTER TABLE {TARGET} ADD note text, ALTER amount TYPE numeric(12,3)")
 
-    receipt = load(broker, topic, target, batch_records=200, workers=1, progress=alter)
+    receipt = load(broker, topic, target, batch_records=20, workers=1, progress=alter)
     assert altered
     assert receipt.loaded == 30_000
     before, after = rows(
