@@ -110,7 +110,7 @@ int hr_leaves_read(hr_leaves *leaves, hr_pg *pg, const hr_target *target, hr_err
         table->schema_name = hr_arena_copy(&leaves->arena, PQgetvalue(rows, i, 0), (size_t)PQgetlength(rows, i, 0));
         table->name = hr_arena_copy(&leaves->arena, PQgetvalue(rows, i, 1), (size_t)PQgetlength(rows, i, 1));
         table->quoted = hr_arena_copy(&leaves->arena, PQgetvalue(rows, i, 2), (size_t)PQgetlength(rows, i, 2));
-        table->direct = PQgetvalue(rows, i, 3)[0] == 't';
+        table->direct = PQgetvalue(rows, i, 3)[0] == 't' && !target->through_parent;
         leaves->ranges[i].id = i;
         if (table->schema_name == NULL || table->name == NULL || table->quoted == NULL)
             rc = hr_error_nomem(error);

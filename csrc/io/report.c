@@ -235,7 +235,7 @@ static json_t *hr_report_warnings(hr_json *state, const hr_load_config *config, 
         hr_json_append(state, warnings, hr_json_text(text));
     }
     for (int32_t i = 0; i < leaves->count; i++) {
-        if (leaves->tables[i].direct)
+        if (leaves->tables[i].direct || target->through_parent)
             continue;
         snprintf(text, sizeof(text), "this role may not insert into partition %s directly: rows go through the parent, slower",
                  leaves->tables[i].quoted);

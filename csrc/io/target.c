@@ -324,8 +324,8 @@ static int hr_target_table(hr_pg *pg, const hr_load_config *config, hr_target *t
     target->partitioned = !PQgetisnull(rows, 0, 4);
     kind = PQgetvalue(rows, 0, 3)[0];
     /* statement triggers and row security are the parent's: rows that go straight to a partition would pass them by */
-    if (target->partitioned && PQgetvalue(rows, 0, 4)[0] == 'r' && !PQgetisnull(rows, 0, 6) && !hr_is_true(rows, 0, 7) &&
-        !hr_is_true(rows, 0, 11))
+    target->through_parent = hr_is_true(rows, 0, 7) || hr_is_true(rows, 0, 11);
+    if (target->partitioned && PQgetvalue(rows, 0, 4)[0] == 'r' && !PQgetisnull(rows, 0, 6))
         *column = hr_target_copy(target, rows, 0, 6);
     rc = target->schema_name && target->table_name && target->display ? HR_OK : hr_error_nomem(error);
     if (rc == HR_OK && kind != 'r' && kind != 'p')

@@ -19,7 +19,8 @@ typedef struct hr_target {
     hr_schema *schema;   /* the columns, mapped to their sources */
     const int32_t *key;  /* the columns of the key (upsert, replace) */
     int32_t key_count;
-    int32_t partition_column; /* RANGE by this one date or timestamp column, whose leaves we may feed ourselves; -1 otherwise */
+    int32_t partition_column; /* RANGE by this one date or timestamp column, whose leaves we know and make; -1 otherwise */
+    bool through_parent;      /* the leaves may not be fed past the parent */
     bool partitioned;
     const hr_copy_format *copy;
     char fingerprint[HR_DEFINITION_SIZE]; /* of the columns: changes when the table is altered */

@@ -257,3 +257,20 @@ def test_rows_beyond_the_last_period_go_to_the_server_and_do_not_take_for_ever(
     values = [purchase(i, purchased_at="294247-01-10 00:00:00+00") for i in range(20_000)]
     receipt = headrace.load(write(tmp_path / "x.jsonl", values), TARGET, dsn=target)
     assert (receipt.loaded, receipt.tables) == (20_000, {TARGET: 20_000})
+
+
+def test_partitions_are_made_below_a_table_with_a_statement_trigger(target: str, tmp_path: Path) -> None:
+    """Rows go through the parent there, so that the trigger sees them; the partitions are made all the same."""
+    execute(
+        target,
+        "CREATE TABLE shop.seen (statements integer); INSERT INTO shop.seen VALUES (0);"
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN UPDATE shop.seen SET statements = statements + 1; RETURN NULL; END';"
+        f"CREATE TRIGGER see AFTER INSERT ON {TARGET} FOR EACH STATEMENT EXECUTE FUNCTION see()",
+    )
+    path = write(tmp_path / "a.jsonl", (purchase(n) for n in range(4000)))
+    receipt = headrace.load(path, TARGET, dsn=target, workers=1, batch_records=1000)
+    assert receipt.loaded == 4000
+    assert len(receipt.tables) == 4
+    assert one(target, f"SELECT count(*) FROM {TARGET}") == 4000
+    assert one(target, "SELECT statements FROM shop.seen") == 4
