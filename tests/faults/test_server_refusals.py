@@ -425,7 +425,7 @@ def test_a_pipe_slower_than_the_server_waits_for_an_idle_transaction(dsn: str) -
     options = "options='-c idle_in_transaction_session_timeout=1500'"
     idle = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'headrace' AND state = 'idle in transaction'"
-        " AND datname = current_database()"
+        " AND datname = current_database() AND state_change < clock_timestamp() - interval '1 s'"  # not between two statements
     )
     script = (
         "import sys, headrace\n"
