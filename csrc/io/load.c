@@ -144,6 +144,14 @@ static void hr_load_forget_rolled_back(hr_load *load)
     }
 }
 
+/* Connect. To take the lanes and to close the receipt wait for the disk also where commits usually do not: a success is final. */
+static int hr_load_connect(hr_load *load, int grace_ms, hr_error *error)
+{
+    int rc = hr_pg_open_patient(load->config.dsn, "headrace", &load->shared.cancel, grace_ms, &load->pg, error);
+
+    return rc == HR_OK ? hr_pg_commit_synchronously(load->pg, error) : rc;
+}
+
 /* Close the receipt in the database, on a new connection when that which took the lanes is lost. A cancel leaves this some time. */
 static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_error *error)
 {
@@ -164,7 +172,7 @@ static int hr_load_finish_receipt(hr_load *load, const hr_error *failure, hr_err
         rc = HR_OK;
     }
     if (rc == HR_OK)
-        rc = hr_pg_open_patient(load->config.dsn, "headrace", &load->shared.cancel, HR_LAST_WORDS_MS, &load->pg, error);
+        rc = hr_load_connect(load, HR_LAST_WORDS_MS, error);
     if (rc == HR_OK)
         rc = hr_ledger_finish(load->pg, &load->config, &total, seconds, failure, detail, error);
 done:
@@ -176,7 +184,7 @@ done:
 static int hr_load_run(hr_load *load, hr_error *error)
 {
     const hr_load_config *config = &load->config;
-    int rc = hr_pg_open(config->dsn, "headrace", &load->shared.cancel, &load->pg, error);
+    int rc = hr_load_connect(load, 0, error);
     hr_pg *pg = load->pg;
 
     if (rc == HR_OK)

@@ -633,6 +633,15 @@ int hr_pg_open_patient(const char *dsn, const char *application_name, const atom
     return HR_OK;
 }
 
+int hr_pg_commit_synchronously(hr_pg *pg, hr_error *error)
+{
+    /* Only what is off: remote_apply and the like say more than on. */
+    return hr_pg_exec(pg,
+                      "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) "
+                      "WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",
+                      NULL, error);
+}
+
 void hr_pg_close(hr_pg *pg)
 {
     if (pg == NULL)

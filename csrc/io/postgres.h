@@ -31,6 +31,9 @@ int hr_pg_open_patient(const char *dsn, const char *application_name, const atom
 /* NULL is fine. An open transaction is rolled back by the server; what it is busy with is interrupted, so that no lock is kept. */
 void hr_pg_close(hr_pg *pg);
 
+/* Let every commit of this session wait for the server's disk, also where the server, the database or the user has that switched off. */
+int hr_pg_commit_synchronously(hr_pg *pg, hr_error *error);
+
 /* Run one or more statements without parameters; *out (may be NULL) receives the last result, to be freed with PQclear. */
 int hr_pg_exec(hr_pg *pg, const char *sql, PGresult **out, hr_error *error);
 /* Run one statement with text parameters (NULL = null). */

@@ -19,7 +19,9 @@ static int hr_writer_connect(hr_writer *writer, hr_error *error)
 
     int rc = hr_pg_open(config->dsn, "headrace", writer->cancel, &writer->pg, error);
 
-    if (rc == HR_OK && !config->durable_batches && !config->commit_at_end)
+    if (rc == HR_OK && (config->durable_batches || config->commit_at_end))
+        rc = hr_pg_commit_synchronously(writer->pg, error);
+    else if (rc == HR_OK)
         rc = hr_pg_exec(writer->pg, "SET synchronous_commit = off", NULL, error);
     if (rc != HR_OK) {
         hr_pg_close(writer->pg);

@@ -32,8 +32,9 @@ TABLE = (
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Server]:
-    """A server to stop and kill."""
-    with postgres.Server(tmp_path_factory.mktemp("own"), durable=False, keep=False) as server:
+    """A server to stop and kill, whose commits do not wait for its disk and reach it late."""
+    late = {"wal_writer_delay": "10s", "wal_writer_flush_after": "100MB"}
+    with postgres.Server(tmp_path_factory.mktemp("own"), durable=False, keep=False, settings=late) as server:
         yield server
 
 
