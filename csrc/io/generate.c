@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "core/generate.h"
+#include "io/frames_truth.h"
 #include "io/json_text.h"
 #include "io/kafka_admin.h"
 #include "io/kafka_producer.h"
@@ -27,7 +28,9 @@ typedef struct generate {
     const json_t *to;
     hr_generator generator;
     int64_t first, count, bytes;
-    double rate; /* 0: no limit */
+    double rate;       /* 0: no limit */
+    const char *truth; /* where the truth goes; NULL: nowhere */
+    int64_t truth_seconds, truth_windows;
     hr_generate_progress progress;
     void *arg;
     const atomic_bool *cancel;
@@ -84,6 +87,20 @@ static int hr_generate_settings(generate *g, hr_error *error)
     return hr_generator_check(&g->generator, error);
 }
 
+/* Where the truth about the windows goes, if anywhere. */
+static int hr_generate_truth(generate *g, hr_error *error)
+{
+    const json_t *truth = json_object_get(g->config, "truth");
+
+    if (truth == NULL || json_is_null(truth))
+        return HR_OK;
+    g->truth = json_string_value(json_object_get(truth, "path"));
+    if (g->truth == NULL || g->truth[0] == '\0')
+        return hr_error_set(error, HR_EUSAGE, "generate: \"truth\" must have a path, the file to write it to");
+    HR_RETURN_NOT_OK(hr_generate_number(truth, "seconds", 60, 1, INT64_MAX / 2, &g->truth_seconds, error));
+    return hr_frames_truth_check(&g->generator, g->truth_seconds, error);
+}
+
 static int hr_generate_parse(generate *g, const char *text, hr_error *error)
 {
     const char *name, *format;
@@ -113,7 +130,7 @@ static int hr_generate_parse(generate *g, const char *text, hr_error *error)
     if (rate != NULL && !json_is_null(rate) && !(json_is_number(rate) && g->rate > 0))
         return hr_error_set(error, HR_EUSAGE, "generate: \"rate\" must be records a second, above 0");
     g->to = json_object_get(g->config, "to");
-    return HR_OK;
+    return hr_generate_truth(g, error);
 }
 
 /* ---- where it goes ---- */
@@ -401,7 +418,11 @@ static char *hr_generate_result(const generate *g)
                            "records", (json_int_t)g->count, "bytes", (json_int_t)g->bytes, "seconds",
                            (double)(hr_kafka_now_ms() - g->started_ms) / 1000, "settings", settings, "kinds", kinds, "expected", "loaded",
                            (json_int_t)by_reason[HR_REASON_NONE], "rejected", (json_int_t)rejected, "reasons", reasons);
-    if (result != NULL)
+    if (result != NULL && g->truth != NULL)
+        failed = json_object_set_new(result, "truth",
+                                     json_pack("{s:s, s:I, s:I}", "path", g->truth, "seconds", (json_int_t)g->truth_seconds, "windows",
+                                               (json_int_t)g->truth_windows)) != 0;
+    if (result != NULL && !failed)
         text = hr_json_text_of(result, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(result);
     json_decref(settings);
@@ -430,6 +451,8 @@ int hr_generate(const char *config_json, hr_generate_progress progress, void *ar
         rc = hr_generate_records(&g, error);
     if (rc == HR_OK)
         rc = hr_generate_finish(&g, error);
+    if (rc == HR_OK && g.truth != NULL)
+        rc = hr_frames_truth_write(&g.generator, g.first, g.count, g.truth_seconds, g.truth, cancel, &g.truth_windows, error);
     if (rc == HR_OK) {
         *result = hr_generate_result(&g);
         rc = *result != NULL ? hr_generate_publish(&g, error) : hr_error_nomem(error);

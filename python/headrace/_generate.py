@@ -19,7 +19,8 @@ class Generated:
     """What was made: the truth that the receipt of a load can be held against.
 
     bytes: without line ends; settings: all numbers in force; kinds: records of each kind; expected: what a
-    load into the intended table makes of them: {"loaded", "rejected", "reasons"}.
+    load into the intended table makes of them: {"loaded", "rejected", "reasons"}; truth: where that about the
+    windows of frames was written: {"path", "seconds", "windows"}, else None.
     """
 
     data: str
@@ -30,12 +31,13 @@ class Generated:
     settings: Mapping[str, int]
     kinds: Mapping[str, int]
     expected: Mapping[str, Any]
+    truth: Mapping[str, Any] | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Generated:
         """From the C module's JSON. Unknown members are ignored."""
         data = json.loads(text)
-        return cls(**{name: data[name] for name in cls.__slots__})
+        return cls(**{name: data[name] for name in cls.__slots__ if name != "truth"}, truth=data.get("truth"))
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON and XCom."""
@@ -51,7 +53,7 @@ class Generated:
 
 
 def generate(
-    data: Literal["purchases", "customers", "products"] | str,
+    data: Literal["purchases", "customers", "products", "frames"] | str,
     count: int,
     to: str | os.PathLike[str],
     *,
@@ -63,15 +65,22 @@ def generate(
     topic_config: Mapping[str, str] | None = None,
     kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     progress: bool | Callable[[Progress], object] | Any = None,
-    **settings: int | None,
+    truth: str | os.PathLike[str] | None = None,
+    truth_seconds: int = 60,
+    settings: Mapping[str, int | None] | None = None,
+    **more: int | None,
 ) -> Generated:
     """Make records [first, first + count) of a data set. Record i depends on the settings and on i alone.
 
     to: "kafka://host:port/topic", a path (.gz is compressed, .csv is CSV), or "-" (standard output).
     rate: records a second at most.
     partitions, replication, topic_config: of the topic, when it is not there yet.
-    settings: the data set's numbers, such as seed, customers, products, until, weeks, and shares in a
-      million: malformed, late, duplicate, unknown, extra. UsageError names one that does not exist or fit.
+    truth: of frames: a file for what windows of truth_seconds (up to 600) must hold after all of them, as
+      JSON lines: window_start, window_end, frames, users. Frames that are late, of the far future or damaged
+      count nowhere.
+    settings, or keywords: the data set's numbers, such as seed, customers, products, until, weeks, and shares
+      in a million: malformed, late, duplicate, unknown, extra. UsageError names one that does not exist or
+      fit. Frames have a setting `rate`, the frames in a second of their own time: it goes into `settings`.
     """
     from headrace import _headrace
 
@@ -81,7 +90,8 @@ def generate(
         "count": count,
         "format": format or ("csv" if _is_csv(os.fspath(to)) else "json"),
         "rate": rate,
-        "settings": settings,
+        "settings": {**(settings or {}), **more},
+        "truth": {"path": os.fspath(truth), "seconds": truth_seconds} if truth is not None else None,
         "to": _destination(os.fspath(to), kafka, partitions, replication, topic_config),
     }
     callback, finish = make_callback(progress, f"{data}: ")

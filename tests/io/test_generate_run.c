@@ -73,6 +73,40 @@ static void test_replaces(void)
     CHECK(hr_generate("{\"data\": \"products\", \"data\": \"customers\"}", NULL, NULL, NULL, &result, &error) == HR_EUSAGE);
 }
 
+/* The same with a truth file beside the frames: whatever fails, neither is left half made. */
+static void test_truth_memory(void)
+{
+    char path[128], truth[128], config[512];
+    bool done = false;
+    int n = 0;
+
+    snprintf(path, sizeof(path), "%s/f.jsonl", folder);
+    snprintf(truth, sizeof(truth), "%s/t.jsonl", folder);
+    snprintf(config, sizeof(config),
+             "{\"data\": \"frames\", \"count\": 200, \"settings\": {\"rate\": 1}, \"truth\": {\"path\": \"%s\", \"seconds\": 10},"
+             " \"to\": {\"kind\": \"file\", \"path\": \"%s\"}}",
+             truth, path);
+    while (!done && n < 1000) {
+        char *result;
+        hr_error error;
+        int rc;
+
+        n++;
+        unlink(truth);
+        hr_fault_arm(n, n % 2 == 0);
+        rc = hr_generate(config, NULL, NULL, NULL, &result, &error);
+        done = !hr_fault_fired();
+        hr_fault_arm(0, false);
+        CHECK(done ? rc == HR_OK : rc == HR_ENOMEM && error.code == HR_ENOMEM, "allocation %d: %d", n, rc);
+        CHECK(exists(path) == done, "allocation %d", n);
+        CHECK(!done || strstr(result, "\"truth\":{") != NULL, "%s", result);
+        free(result);
+    }
+    CHECK(done && exists(truth));
+    unlink(path);
+    unlink(truth);
+}
+
 int main(void)
 {
     if (mkdtemp(folder) == NULL)
@@ -81,6 +115,7 @@ int main(void)
     test_memory("p.csv", "csv");
     test_memory("p.jsonl.gz", "json");
     test_replaces();
+    test_truth_memory();
     CHECK(rmdir(folder) == 0); /* nothing is left */
     return CHECK_DONE();
 }

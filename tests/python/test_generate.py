@@ -7,6 +7,7 @@ import gzip
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import headrace
@@ -143,3 +144,76 @@ def test_command_refuses(words: list[str]) -> None:
     done = command("purchases", "--count", "1", *words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize("first", [0, 70_000])
+@pytest.mark.parametrize("rate", [7, 300, 40_000])
+@pytest.mark.parametrize("seconds", [60, 7])
+def test_the_truth_about_frames_is_what_a_reader_finds(
+    tmp_path: Path, first: int, rate: int, seconds: int
+) -> None:
+    """Many seconds, few and parts of one: the truth is made in stretches of windows."""
+    path, truth = tmp_path / "stream.jsonl.gz", tmp_path / "truth.jsonl"
+    settings = {"rate": rate, "users": 500, "late": 20_000, "future": 1000, "malformed": 50_000, "size": 500}
+    made = headrace.generate(
+        "frames", 20_000, path, first=first, truth=truth, truth_seconds=seconds, settings=settings, fields=20
+    )
+    due = made.settings["start"]
+    users: dict[int, list[int]] = {}
+    with gzip.open(path, "rb") as file:
+        for number, line in enumerate(file, first):
+            try:
+                frame = json.loads(line)
+                when = int(frame["ts"])
+            except (ValueError, TypeError):
+                continue
+            if due + number // rate - 120 <= when <= due + number // rate:
+                users.setdefault(when // seconds * seconds, []).append(frame["uid"])
+    told = [json.loads(line) for line in truth.read_text().splitlines()]
+    assert told == [
+        {
+            "window_start": moment(start),
+            "window_end": moment(start + seconds),
+            "frames": len(found),
+            "users": len(set(found)),
+        }
+        for start, found in sorted(users.items())
+    ]
+    assert made.truth == {"path": str(truth), "seconds": seconds, "windows": len(told)}
+    assert sum(window["frames"] for window in told) == made.kinds["plain"] + made.kinds["disordered"]
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_truth_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(headrace.UsageError, match="made of frames only"):
+        headrace.generate("purchases", 1, tmp_path / "a", truth=tmp_path / "t")
+    with pytest.raises(headrace.UsageError, match="1 to 600 seconds"):
+        headrace.generate("frames", 1, tmp_path / "a", truth=tmp_path / "t", truth_seconds=3600)
+    with pytest.raises(headrace.HeadraceError, match="cannot be written"):
+        headrace.generate("frames", 1, tmp_path / "a", truth=tmp_path / "nowhere" / "t")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_command_writes_the_truth_beside_the_frames(tmp_path: Path) -> None:
+    stream, truth = tmp_path / "stream.jsonl", tmp_path / "truth.jsonl"
+    words = [
+        "--to",
+        str(stream),
+        "--truth",
+        str(truth),
+        "--truth-window",
+        "5m",
+        "--set",
+        "rate=100",
+        "--json",
+    ]
+    done = command("frames", "--count", "100k", "--set", "size=500", "--set", "fields=20", *words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["settings"]["rate"] == 100
+    assert told["truth"]["windows"] == len(truth.read_text().splitlines()) == 5  # the first by disorder
+    assert command("frames", "--count", "1", *words[:4], "--truth-window", "1.5").returncode == 2

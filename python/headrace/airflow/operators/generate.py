@@ -28,6 +28,8 @@ class HeadraceGenerateOperator(HeadraceOperator):
         ``headrace generate --help`` (templated)
     :param partitions: partitions of a topic that has to be made (templated)
     :param rate: records a second at most (templated); None for as fast as it goes
+    :param truth: of frames: a file for what windows must hold after them (templated); None for none
+    :param truth_seconds: the length of these windows (templated)
     :param kafka_conn_id: connection of type ``kafka``
     :param kafka_config: librdkafka settings laid over those of the connection
     """
@@ -40,6 +42,8 @@ class HeadraceGenerateOperator(HeadraceOperator):
         "settings",
         "partitions",
         "rate",
+        "truth",
+        "truth_seconds",
         *HeadraceOperator.template_fields,
     )
     template_fields_renderers = {  # noqa: RUF012 - the form Airflow documents
@@ -57,6 +61,8 @@ class HeadraceGenerateOperator(HeadraceOperator):
         settings: Mapping[str, Any] | None = None,
         partitions: int | str | None = None,
         rate: int | str | None = None,
+        truth: str | None = None,
+        truth_seconds: int | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -67,6 +73,8 @@ class HeadraceGenerateOperator(HeadraceOperator):
         self.settings = settings
         self.partitions = partitions
         self.rate = rate
+        self.truth = truth
+        self.truth_seconds = truth_seconds
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Generate, and return what was made."""
@@ -77,7 +85,9 @@ class HeadraceGenerateOperator(HeadraceOperator):
             first=whole("first", self.first),
             partitions=whole("partitions", self.partitions),
             rate=whole("rate", self.rate),
-            **settings,
+            truth=self.truth,
+            truth_seconds=whole("truth_seconds", self.truth_seconds),
+            settings=settings,
         )
         count, to, kafka = whole("count", self.count) or 0, f"kafka://{self.topic}", self.hook.kafka()
         made = self.call(
