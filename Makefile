@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo down status test test-quick test-pythons soak coverage guards fuzz bench lint lock clean valgrind
+.PHONY: help setup build demo down status test test-quick test-pythons soak coverage guards fuzz bench wheel lint lock clean valgrind
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ fuzz: build $(STAMPS)/packages-tests ## give random bytes to every reader of for
 
 bench: build $(STAMPS)/connect ## measure against the peers, half an hour
 	@$(PYTHON) -m bench
+
+wheel: build ## build dist/*.whl, which carries its C libraries, and test it in an environment of its own, 3 minutes
+	@$(PYTHON) deploy/wheel.py
+	@$(PYTHON) -m tests.wheel
 
 lint: $(STAMPS)/venv ## check style and types of the Python code
 	@$(PYTHON) -m ruff check .

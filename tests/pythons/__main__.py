@@ -43,9 +43,9 @@ NOT_FREE = {"test_arrow_polars.py": "polars has no build for free-threaded Pytho
 QUICK = "not airflow and not slow"
 
 
-def environment(version: Version, python: str | Path) -> Path:
-    """An environment of this version with the packages that the tests need; its python."""
-    folder = FOLDER / str(version) / "venv"
+def environment(version: Version, python: str | Path, home: Path) -> Path:
+    """An environment of this version, below `home`, with the packages that the tests need; its python."""
+    folder = home / "venv"
     stamp = folder / "requirements.sha256"
     wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == wanted):
@@ -85,8 +85,10 @@ def compile_extension(version: Version, python: Path) -> Path:
     return folder
 
 
-def test(version: Version, python: Path, package: Path) -> tuple[int, int, str]:
-    """Run the tests; how many passed, how many failed, and what pytest said at the end."""
+def test(version: Version, python: Path, package: Path | None, home: Path) -> tuple[int, int, str]:
+    """Run the tests on the package in this folder, or on the installed one; how many passed, how many failed, and
+    what pytest said at the end. Its log goes to `home`.
+    """
     ignored = {**ELSEWHERE, **(NOT_FREE if version.free else {})}
     command = [
         python,
@@ -103,12 +105,14 @@ def test(version: Version, python: Path, package: Path) -> tuple[int, int, str]:
         QUICK,
     ]
     command += [f"--ignore=tests/python/{name}" for name in ignored] + ["tests/python", HERE]
-    log = FOLDER / str(version) / "tests.log"
+    log = home / "tests.log"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(package)} if package else {})
     with log.open("wb") as out:
         done = subprocess.run(
             command,
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=env,
             stdout=out,
             stderr=subprocess.STDOUT,
             check=False,
@@ -130,10 +134,11 @@ def one(version: Version, archive: Archive | None) -> tuple[int, int, str]:
             if archive is None:
                 archive = Archive()
             python = make(version, archive)
-    inside = environment(version, python)
+    home = FOLDER / str(version)
+    inside = environment(version, python, home)
     full = run(inside, "-VV").strip().splitlines()[0].partition(" [")[0]
     print(f"== {version}: {full}", flush=True)
-    good, bad, said = test(version, inside, compile_extension(version, inside))
+    good, bad, said = test(version, inside, compile_extension(version, inside), home)
     return good, bad, f"{full}: {said}"
 
 
