@@ -17,11 +17,10 @@
 #include "io/json_text.h"
 #include "io/kafka_admin.h"
 #include "io/kafka_producer.h"
+#include "io/pace.h"
 
 #define HR_GENERATE_BLOCK ((size_t)256 * 1024) /* bytes written at once */
-#define HR_GENERATE_LOOK 1024                  /* records between two looks at cancel, clock and progress */
 #define HR_GENERATE_PROGRESS_MS 200
-#define HR_GENERATE_NAP_MS 20
 
 typedef struct generate {
     json_t *config;
@@ -145,24 +144,9 @@ static int hr_generate_open_kafka(generate *g, hr_error *error)
         return hr_error_set(error, HR_EUSAGE, "generate: \"topic\" is missing: name the Kafka topic");
     HR_RETURN_NOT_OK(hr_generate_number(g->to, "partitions", 0, 1, 100000, &partitions, error));
     HR_RETURN_NOT_OK(hr_generate_number(g->to, "replication", -1, -1, 1000, &replication, error));
-    if (partitions > 0) {
-        hr_kafka_client *client;
-        hr_kafka_topic found;
-        bool made;
-        int rc;
-
-        HR_RETURN_NOT_OK(hr_kafka_client_open(config, HR_KAFKA_READER, NULL, 0, NULL, &client, error));
-        client->cancel = g->cancel;
-        rc = hr_kafka_topic_find(client, topic, HR_KAFKA_TIMEOUT_MS, &found, error);
-        hr_kafka_topic_free(&found);
-        if (rc == HR_EUSAGE) { /* there is none; one that is there is taken as it is */
-            hr_error_clear(error);
-            rc = hr_kafka_topic_create(client, topic, (int32_t)partitions, (int32_t)replication, json_object_get(g->to, "topic_config"),
-                                       HR_KAFKA_TIMEOUT_MS, &made, error);
-        }
-        hr_kafka_client_close(client);
-        HR_RETURN_NOT_OK(rc);
-    }
+    if (partitions > 0)
+        HR_RETURN_NOT_OK(hr_kafka_topic_ensure(config, topic, (int32_t)partitions, (int32_t)replication,
+                                               json_object_get(g->to, "topic_config"), g->cancel, error));
     return hr_kafka_producer_open(config, topic, g->cancel, &g->producer, error);
 }
 
@@ -180,12 +164,11 @@ static int hr_generate_stopped(hr_error *error)
 static int hr_generate_open_fd(generate *g, hr_error *error)
 {
     int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-    struct timespec nap = {.tv_nsec = HR_GENERATE_NAP_MS * 1000000L};
 
     while ((g->fd = open(g->part, g->plain ? flags : flags | O_NONBLOCK, 0666)) < 0 && errno == ENXIO && !g->plain) {
         if (hr_generate_cancelled(g))
             return hr_generate_stopped(error);
-        nanosleep(&nap, NULL);
+        hr_pace_nap();
     }
     if (g->fd < 0) {
         g->plain = false; /* nothing of ours to remove */
@@ -231,7 +214,7 @@ static int hr_generate_room(const generate *g, hr_error *error)
 {
     struct pollfd fd = {.fd = g->fd, .events = POLLOUT};
 
-    while (poll(&fd, 1, HR_GENERATE_NAP_MS) <= 0)
+    while (poll(&fd, 1, HR_PACE_NAP_MS) <= 0)
         if (hr_generate_cancelled(g))
             return hr_generate_stopped(error);
     return HR_OK;
@@ -344,7 +327,6 @@ static int hr_generate_look(generate *g, int64_t done, hr_error *error)
 {
     for (;;) {
         int64_t now = hr_kafka_now_ms();
-        struct timespec nap = {.tv_nsec = HR_GENERATE_NAP_MS * 1000000L};
 
         if (hr_generate_cancelled(g))
             return hr_error_set(error, HR_ECANCELLED, "stopped by the caller after %lld records", (long long)done);
@@ -352,23 +334,15 @@ static int hr_generate_look(generate *g, int64_t done, hr_error *error)
             g->next_progress_ms = now + HR_GENERATE_PROGRESS_MS;
             g->progress(g->arg, done, g->count);
         }
-        if (g->rate <= 0 || (double)done <= (double)(now - g->started_ms) / 1000 * g->rate)
+        if (hr_pace_due(g->rate, done, now - g->started_ms))
             return HR_OK;
-        nanosleep(&nap, NULL);
+        hr_pace_nap();
     }
-}
-
-/* Records between two looks: fewer when a rate is to be kept evenly. */
-static int64_t hr_generate_stride(const generate *g)
-{
-    double stride = g->rate > 0 ? g->rate * HR_GENERATE_NAP_MS / 1000 : HR_GENERATE_LOOK;
-
-    return stride < 1 ? 1 : stride > HR_GENERATE_LOOK ? HR_GENERATE_LOOK : (int64_t)stride;
 }
 
 static int hr_generate_records(generate *g, hr_error *error)
 {
-    int64_t stride = hr_generate_stride(g);
+    int64_t stride = hr_pace_stride(g->rate);
     hr_generated about;
 
     for (int64_t i = 0; i < g->count; i++) {

@@ -460,6 +460,27 @@ int hr_kafka_topic_create(hr_kafka_client *client, const char *name, int32_t par
     return hr_kafka_topic_await(client, name, partitions, deadline, error);
 }
 
+int hr_kafka_topic_ensure(const json_t *config, const char *name, int32_t partitions, int32_t replication, const json_t *topic_config,
+                          const atomic_bool *cancel, hr_error *error)
+{
+    hr_kafka_client *client;
+    hr_kafka_topic found;
+    bool made;
+    int rc;
+
+    HR_RETURN_NOT_OK(hr_kafka_client_open(config, HR_KAFKA_READER, NULL, 0, NULL, &client, error));
+    client->cancel = cancel;
+    rc = hr_kafka_topic_find(client, name, HR_KAFKA_TIMEOUT_MS, &found, error);
+    hr_kafka_topic_free(&found);
+    if (rc == HR_EUSAGE) { /* there is none */
+        if (error != NULL)
+            hr_error_clear(error);
+        rc = hr_kafka_topic_create(client, name, partitions, replication, topic_config, HR_KAFKA_TIMEOUT_MS, &made, error);
+    }
+    hr_kafka_client_close(client);
+    return rc;
+}
+
 int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missing_ok, int timeout_ms, hr_error *error)
 {
     rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);

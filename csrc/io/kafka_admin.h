@@ -46,6 +46,11 @@ int hr_kafka_group_offsets(const json_t *config, const char *group, const char *
 int hr_kafka_topic_create(hr_kafka_client *client, const char *name, int32_t partitions, int32_t replication, const json_t *config,
                           int timeout_ms, bool *made, hr_error *error);
 
+/* Make a topic unless it is there already; one that is there is taken as it is, with however many partitions. Takes settings, not a
+ * client. `topic_config` and `cancel` may be NULL. */
+int hr_kafka_topic_ensure(const json_t *config, const char *name, int32_t partitions, int32_t replication, const json_t *topic_config,
+                          const atomic_bool *cancel, hr_error *error);
+
 /* Delete a topic with all its records. HR_EUSAGE when there is none, unless missing_ok. */
 int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missing_ok, int timeout_ms, hr_error *error);
 

@@ -126,6 +126,7 @@ extern PyMethodDef hr_py_hash_methods[];
 extern PyMethodDef hr_py_load_methods[];
 extern PyMethodDef hr_py_kafka_methods[];
 extern PyMethodDef hr_py_generate_methods[];
+extern PyMethodDef hr_py_produce_methods[];
 extern PyMethodDef hr_py_window_methods[];
 extern PyMethodDef hr_py_version_methods[];
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from headrace._lag import Lag, lag
     from headrace._load import load
     from headrace._plan import Plan, plan
+    from headrace._produce import Produced, produce
     from headrace._records import Reject, decode_csv, decode_json, partition
     from headrace._source import Query
     from headrace._window import WindowReject, window
@@ -54,6 +55,7 @@ _HOMES: dict[str, str | None] = {
     "Lag": "_lag",
     "Lane": "receipt",
     "Plan": "_plan",
+    "Produced": "_produce",
     "Progress": "progress",
     "Query": "_source",
     "Receipt": "receipt",
@@ -77,6 +79,7 @@ _HOMES: dict[str, str | None] = {
     "offsets": None,
     "partition": "_records",
     "plan": "_plan",
+    "produce": "_produce",
     "receipts": None,
     "topics": None,
     "window": "_window",
@@ -95,6 +98,7 @@ __all__ = [
     "Lag",
     "Lane",
     "Plan",
+    "Produced",
     "Progress",
     "Query",
     "Receipt",
@@ -119,6 +123,7 @@ __all__ = [
     "offsets",
     "partition",
     "plan",
+    "produce",
     "receipts",
     "topics",
     "window",

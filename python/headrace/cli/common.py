@@ -48,7 +48,7 @@ def add_kafka(parser: argparse.ArgumentParser, brokers: bool = False) -> None:
     """--kafka-config, -X and, where no kafka:// URL is given, --brokers."""
     group = parser.add_argument_group("Kafka")
     if brokers:
-        group.add_argument("--brokers", metavar="HOST:PORT", help="bootstrap.servers")
+        group.add_argument("--brokers", "--bootstrap", metavar="HOST:PORT", help="bootstrap.servers")
     group.add_argument(
         "--kafka-config",
         metavar="FILE",
@@ -77,6 +77,11 @@ def kafka_settings(arguments: argparse.Namespace) -> dict[str, str]:
     if getattr(arguments, "brokers", None):
         settings["bootstrap.servers"] = arguments.brokers
     return settings
+
+
+def topic_url(topic: str) -> str:
+    """A topic as written with --brokers, or a kafka:// URL, as the latter."""
+    return topic if "://" in topic else f"kafka://{topic}"
 
 
 def number(text: str) -> int:
