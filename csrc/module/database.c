@@ -23,6 +23,7 @@ typedef struct hr_py_statement {
     int count;
     const char **values; /* borrowed from the parameters' str objects */
     PGresult *result;
+    bool copying; /* the connection is of no use any more */
 } hr_py_statement;
 
 static int hr_py_run_open(hr_py_work *work, hr_error *error)
@@ -35,10 +36,17 @@ static int hr_py_run_open(hr_py_work *work, hr_error *error)
 static int hr_py_run_statement(hr_py_work *work, hr_error *error)
 {
     hr_py_statement *statement = work->arg;
+    int rc = statement->script
+                 ? hr_pg_exec(statement->pg, statement->sql, &statement->result, error)
+                 : hr_pg_query(statement->pg, statement->sql, statement->count, statement->values, &statement->result, error);
+    ExecStatusType status = rc == HR_OK ? PQresultStatus(statement->result) : PGRES_EMPTY_QUERY;
 
-    if (statement->script)
-        return hr_pg_exec(statement->pg, statement->sql, &statement->result, error);
-    return hr_pg_query(statement->pg, statement->sql, statement->count, statement->values, &statement->result, error);
+    /* The connection is in the middle of the COPY, and there is no way on from there. */
+    statement->copying = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+    return statement->copying ? hr_error_set(error, HR_EUSAGE,
+                                             "a Connection cannot COPY from or to its client, and is closed now: headrace.load() brings rows "
+                                             "into a table, psql's \\copy brings them out")
+                              : rc;
 }
 
 /* Close what the connection holds. The caller has set busy. */
@@ -146,7 +154,7 @@ static PyObject *hr_py_connection_run(hr_py_connection *self, hr_py_statement *s
     }
     statement->pg = self->pg;
     rc = hr_py_work_do(&work, &interrupted, &error);
-    if (interrupted || (rc != HR_OK && hr_pg_lost(self->pg))) {
+    if (interrupted || statement->copying || (rc != HR_OK && hr_pg_lost(self->pg))) {
         PyObject *raised = hr_py_exception_take();
 
         hr_py_forget(self);

@@ -483,6 +483,9 @@ def test_topics_are_made_and_listed(broker: kafka.Broker, new_topic: object) -> 
         assert topics.create(name, partitions=3, kafka=settings) is False
         with pytest.raises(headrace.UsageError, match="3"):
             topics.create(name, partitions=4, kafka=settings)
+        for wrong in ({"partitions": 2**32 + 3}, {"replication": 0}, {"replication": 2**32 - 1}):
+            with pytest.raises(headrace.UsageError, match=f"{next(iter(wrong.values()))}"):
+                topics.create(f"{name}-wrong", kafka=settings, **wrong)
         assert (name, 3) in [(topic.name, topic.partitions) for topic in topics.list(settings)]
     finally:
         topics.delete(name, kafka=settings)
@@ -592,3 +595,14 @@ def test_a_stopped_command_rolls_back_and_says_so(table: str, number: signal.Sig
     assert "rolled back" in said
     assert one(table, "SELECT count(*) FROM t") == 0
     assert one(table, "SELECT state FROM headrace.receipts") == "cancelled"
+
+
+@pytest.mark.parametrize("sql", ["COPY (SELECT 1) TO STDOUT", "COPY pg_temp.t FROM STDIN"])
+@pytest.mark.parametrize("way", ["query", "script"])
+def test_a_copy_through_a_connection_is_refused_and_closes_it(dsn: str, sql: str, way: str) -> None:
+    connection = headrace.Connection(dsn)
+    connection.query("CREATE TEMPORARY TABLE t (n integer)")
+    with pytest.raises(headrace.UsageError, match="cannot COPY from or to its client"):
+        getattr(connection, way)(sql)
+    with pytest.raises(headrace.UsageError, match="this connection is closed"):
+        connection.query("SELECT 1")
