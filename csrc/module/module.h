@@ -127,6 +127,7 @@ extern PyMethodDef hr_py_load_methods[];
 extern PyMethodDef hr_py_kafka_methods[];
 extern PyMethodDef hr_py_generate_methods[];
 extern PyMethodDef hr_py_produce_methods[];
+extern PyMethodDef hr_py_messages_methods[];
 extern PyMethodDef hr_py_window_methods[];
 extern PyMethodDef hr_py_version_methods[];
 

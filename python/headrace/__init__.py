@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace._plan import Plan, plan
     from headrace._produce import Produced, produce
     from headrace._records import Reject, decode_csv, decode_json, partition
+    from headrace._results import Results, results
     from headrace._source import Query
     from headrace._window import WindowReject, window
     from headrace.errors import (
@@ -60,6 +61,7 @@ _HOMES: dict[str, str | None] = {
     "Query": "_source",
     "Receipt": "receipt",
     "Reject": "_records",
+    "Results": "_results",
     "RetriableError": "errors",
     "Schema": "_headrace",
     "SchemaError": "errors",
@@ -81,6 +83,7 @@ _HOMES: dict[str, str | None] = {
     "plan": "_plan",
     "produce": "_produce",
     "receipts": None,
+    "results": "_results",
     "topics": None,
     "window": "_window",
 }
@@ -103,6 +106,7 @@ __all__ = [
     "Query",
     "Receipt",
     "Reject",
+    "Results",
     "RetriableError",
     "Schema",
     "SchemaError",
@@ -125,6 +129,7 @@ __all__ = [
     "plan",
     "produce",
     "receipts",
+    "results",
     "topics",
     "window",
 ]

@@ -116,6 +116,7 @@ WORKS = {
     "create a topic": 'h.kafka_create_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "delete a topic": 'h.kafka_delete_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "topics": 'h.kafka_topics(\'{"config":{"no.such.setting":1}}\')',
+    "messages": 'h.read_messages(\'{"kind":"kafka","topic":"t","config":{"no.such.setting":1}}\', print)',
     "produce": 'h.produce(\'{"path":"-","topic":"t","key":"uid","config":{"no.such.setting":1}}\')',
     "generate": 'h.generate(\'{"data":"purchases","count":10,"to":{"kind":"file","path":"\' + sys.argv[2] + \'"}}\')[:40]',
 }

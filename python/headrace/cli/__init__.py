@@ -27,6 +27,7 @@ VERBS = {
     "hash": "add hash keys and hash diffs to records",
     "generate": "make linked customers, products and purchases, or frames of visitors",
     "produce": "send the lines of a file to a Kafka topic",
+    "results": "print or plot what a window worker has put out: users a minute",
     "topics": "list and create Kafka topics",
     "schema": "make or upgrade the schema headrace of a database",
     "doctor": "check this machine, the database and the brokers",
