@@ -1,5 +1,6 @@
 /* csrc/core/json.c: the format "json": one object a record, read with the schema in hand (json_keys.h has the schema's side of it). */
 #include "decode_short.h"
+#include "json_index.h"
 #include "json_keys.h"
 #include "json_scan.h"
 #include "utf8.h"
@@ -9,6 +10,11 @@ typedef struct hr_json {
     hr_json_keys keys;
     hr_buffer name;       /* an unescaped key */
     hr_buffer *rest;      /* of the decoder, or NULL when no column wants it */
+    const hr_json_looker *looker; /* NULL: this machine has none, or there was no memory for it */
+    hr_json_index *index; /* made when it is first wanted */
+    uint32_t span, spans; /* while a record that was looked over is read: the next of index->ends, and their number */
+    size_t skipped;       /* bytes in containers that nobody wanted, in this record */
+    bool look;            /* there were enough of them in the one before, so the next is looked over */
     hr_unknown unknown;
     int64_t rows;         /* in the batch being filled */
     int rc;               /* what a NULL from the walk means */
@@ -28,6 +34,7 @@ static void hr_json_close(hr_decoder *decoder)
         return;
     hr_json_keys_free(&json->keys);
     hr_buffer_free(&json->name);
+    hr_free(json->index);
     hr_free(json);
     decoder->state = NULL;
 }
@@ -41,6 +48,7 @@ static int hr_json_open(hr_decoder *decoder, hr_error *error)
         return hr_error_nomem(error);
     decoder->state = json;
     json->unknown = decoder->schema->unknown;
+    json->looker = hr_json_looker_best();
     json->scan.allow_nul_escape = true; /* whether a column can hold it is known later */
     rc = hr_json_keys_init(&json->keys, decoder->schema, decoder->steps, error);
     if (json->keys.rest)
@@ -269,6 +277,24 @@ static const char *hr_json_walk_child(hr_json *json, const hr_json_key *key, hr_
     return p;
 }
 
+/* A container that nobody wants: passed over in one step when the record was looked over and this is one of those in its outermost object,
+ * else read through. As hr_json_skip_container. */
+static const char *hr_json_pass(hr_json *json, const char *value, int depth)
+{
+    uint32_t open = (uint32_t)(value - json->scan.start);
+    const char *p;
+
+    while (depth == 1 && json->span < json->spans && json->index->ends[json->span] <= open)
+        json->span++; /* of those that a path led through */
+    if (depth == 1 && json->span < json->spans)
+        p = json->scan.start + json->index->ends[json->span++];
+    else
+        p = hr_json_skip_container(&json->scan, value, depth);
+    if (p != NULL)
+        json->skipped += (size_t)(p - value);
+    return p;
+}
+
 /* A value that is no string or number right at p: an object, an array, a literal, or any value after more white space than last time. */
 static const char *hr_json_walk_value(hr_json *json, const hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
                                       hr_field *fields, int depth)
@@ -277,10 +303,14 @@ static const char *hr_json_walk_value(hr_json *json, const hr_json_key *key, hr_
     hr_token token = HR_TOKEN_OBJECT;
     bool escaped = false, quotes;
 
-    if (value < json->scan.end && *value == '{' && key->child != NULL)
+    if (value < json->scan.end && *value == '{' && key->child != NULL) {
         p = hr_json_walk_child(json, key, mode, member, value, fields, depth + 1);
-    else
+    } else if (value < json->scan.end && (*value == '{' || *value == '[')) {
+        token = *value == '{' ? HR_TOKEN_OBJECT : HR_TOKEN_ARRAY;
+        p = hr_json_pass(json, value, depth + 1);
+    } else {
         p = hr_json_skip_value(&json->scan, value, depth + 1, &token, &escaped);
+    }
     if (p == NULL)
         return NULL;
     quotes = token == HR_TOKEN_STRING;
@@ -376,6 +406,25 @@ static int hr_json_not_object(const hr_json_scan *scan, const char *p)
     return HR_EDATA;
 }
 
+/* Look the record over when that is likely to pay: much of the record before was in containers that nobody wanted. True: it is sound. */
+static bool hr_json_look(hr_json *json, size_t n)
+{
+    json->span = json->spans = 0;
+    if (HR_LIKELY(!json->look) || n < HR_JSON_INDEX_LEAST || n > HR_JSON_INDEX_MOST || json->looker == NULL)
+        return false;
+    if (json->index == NULL) {
+        json->index = hr_malloc(sizeof(*json->index));
+        if (json->index == NULL) {
+            json->looker = NULL;
+            return false;
+        }
+    }
+    if (!json->looker->look(&json->scan, json->index))
+        return false;
+    json->spans = json->index->count;
+    return true;
+}
+
 static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field *fields, hr_error *error)
 {
     hr_json *json = decoder->state;
@@ -392,7 +441,8 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
         hr_json_keys_bind(&json->keys, columns);
     json->rows = decoder->batch != NULL ? decoder->batch->length : 0;
     json->rc = HR_EDATA;
-    if (!hr_json_is_ascii(record->data, record->len) && !hr_utf8_validate(record->data, record->len, &bad)) {
+    if (!hr_json_look(json, record->len) && !hr_json_is_ascii(record->data, record->len) &&
+        !hr_utf8_validate(record->data, record->len, &bad)) {
         hr_json_fail(&json->scan, record->data + bad, HR_REASON_ENCODING, "the record is not UTF-8");
         return HR_EDATA;
     }
@@ -403,9 +453,11 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
     p = hr_json_skip_space(json->scan.start, json->scan.end);
     if (p >= json->scan.end || *p != '{')
         return hr_json_not_object(&json->scan, p);
+    json->skipped = 0;
     p = hr_json_walk(json, json->keys.root, mode, p, fields, 0);
     if (p == NULL)
         return json->rc;
+    json->look = json->skipped > record->len / 4;
     p = hr_json_skip_space(p, json->scan.end);
     if (p < json->scan.end) {
         hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "more text follows the record's object");

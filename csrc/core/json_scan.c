@@ -55,8 +55,7 @@ static bool hr_json_is_low(int32_t unit)
     return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/* Check one escape; p is at the backslash. Returns the byte after it (after both halves of a surrogate pair). */
-static const char *hr_json_skip_escape(const hr_json_scan *scan, const char *p)
+const char *hr_json_skip_escape(const hr_json_scan *scan, const char *p)
 {
     int32_t unit, low;
 

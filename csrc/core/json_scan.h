@@ -44,6 +44,8 @@ const char *hr_json_skip_value(const hr_json_scan *scan, const char *p, int dept
 const char *hr_json_skip_container(const hr_json_scan *scan, const char *p, int depth);
 /* p is after the opening quote; the result is after the closing one. */
 const char *hr_json_skip_string_slow(const hr_json_scan *scan, const char *p, bool *escaped);
+/* Check one escape; p is at the backslash. The result is after it (after both halves of a surrogate pair). */
+const char *hr_json_skip_escape(const hr_json_scan *scan, const char *p);
 /* p is at '-' or a digit (anything else is an error). */
 const char *hr_json_skip_number_slow(const hr_json_scan *scan, const char *p);
 
