@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from headrace._headrace import Batch
 from headrace.errors import UsageError
 
 Unit = Literal["minute", "hour", "day", "week", "month", "year"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
 Duration = timedelta | str
 # "count", ("sum", "amount") or ("distinct_hll", "uid", 12)
 Aggregate = str | tuple[str, str] | tuple[str, str, int]
@@ -64,6 +66,7 @@ def window(
     origin: datetime | None = None,
     lateness: Duration | None = None,
     jump: Duration | Literal["lateness"] | None = "lateness",
+    time_unit: TimeUnit | None = None,
     distinct: str | Sequence[str] = (),
     aggregates: Mapping[str, Aggregate] | None = None,
     rejects: Literal[False] = False,
@@ -82,6 +85,7 @@ def window(
     origin: datetime | None = None,
     lateness: Duration | None = None,
     jump: Duration | Literal["lateness"] | None = "lateness",
+    time_unit: TimeUnit | None = None,
     distinct: str | Sequence[str] = (),
     aggregates: Mapping[str, Aggregate] | None = None,
     rejects: Literal[True],
@@ -99,6 +103,7 @@ def window(
     origin: datetime | None = None,
     lateness: Duration | None = None,
     jump: Duration | Literal["lateness"] | None = "lateness",
+    time_unit: TimeUnit | None = None,
     distinct: str | Sequence[str] = (),
     aggregates: Mapping[str, Aggregate] | None = None,
     rejects: bool = False,
@@ -106,9 +111,12 @@ def window(
     """Count the rows of each window and key: a batch with a row for each, in order of time, then key.
 
         users = headrace.window(frames, "ts", unit="minute", distinct="uid")
+        users = headrace.window("history/*.parquet", "ts", time_unit="s", unit="day", distinct="uid")
 
-    batch: a Batch, or anything with the Arrow PyCapsule interface (pyarrow, polars, pandas 3, DuckDB).
-    time: a date, timestamp or timestamptz column. by: the columns of the key.
+    batch: a Batch, or anything with the Arrow PyCapsule interface (pyarrow, polars, pandas 3, DuckDB); or
+      Parquet files, by name or glob, of which only the columns that are needed are read (with pyarrow).
+    time: a date, timestamp or timestamptz column; or numbers since 1970 in time_unit (with pyarrow, too).
+    by: the columns of the key.
     Windows, one of:
       size="5m"                    side by side, from origin on (1970-01-01 UTC)
       size="1h", every="5m"        sliding
@@ -126,7 +134,8 @@ def window(
     rejects=True returns (Batch, list of WindowReject); otherwise rows that count nowhere raise a warning.
     Raises UsageError for what cannot be, DataError when a sum fits no column.
     """
-    rows = batch if isinstance(batch, Batch) else Batch.from_arrow(batch)
+    keys, named = (by,) if isinstance(by, str) else tuple(by), _aggregates(distinct, aggregates)
+    rows = _rows(batch, time, time_unit, (*keys, *(column for *_, column, _ in named if column is not None)))
     units: tuple[Unit | None, ...] = (unit,) if unit is None or isinstance(unit, str) else tuple(unit)
     specs = tuple(_spec(each, size, every, gap, origin) for each in units)
     late = -1 if lateness is None else _micros(lateness, "lateness")
@@ -138,8 +147,8 @@ def window(
         rows,
         specs,
         time,
-        (by,) if isinstance(by, str) else tuple(by),
-        _aggregates(distinct, aggregates),
+        keys,
+        named,
         lateness=late,
         jump=ahead,
         zone=zone,
@@ -161,6 +170,19 @@ def window(
         counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
         warnings.warn(f"rows that miss windows: {counts} (rejects=True returns them)", stacklevel=2)
     return result
+
+
+def _rows(batch: Any, time: str, time_unit: TimeUnit | None, others: Sequence[str]) -> Batch:
+    """The batch itself, or what it stands for. UsageError when that cannot be read."""
+    if isinstance(batch, (str, os.PathLike)):
+        from headrace import _parquet
+
+        batch = _parquet.read(batch, dict.fromkeys((time, *others)))
+    if time_unit is not None:
+        from headrace import _parquet
+
+        batch = _parquet.with_times(batch, time, time_unit)
+    return batch if isinstance(batch, Batch) else Batch.from_arrow(batch)
 
 
 def _spec(
