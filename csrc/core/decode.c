@@ -9,9 +9,9 @@
 
 #define HR_DECODER_KEEP ((size_t)4 << 20) /* of each buffer, by hr_decoder_trim */
 
-extern const hr_format hr_format_json, hr_format_csv;
+extern const hr_format hr_format_json, hr_format_csv, hr_format_debezium;
 
-const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, NULL};
+const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, &hr_format_debezium, NULL};
 
 const hr_format *hr_format_find(const char *name)
 {
@@ -30,6 +30,11 @@ static int hr_decoder_copy_options(hr_decoder *decoder, const hr_decode_options 
         return HR_OK;
     decoder->options = *options;
     decoder->options.header = NULL;
+    if (options->change_marker != NULL) {
+        decoder->options.change_marker = hr_arena_copy(&decoder->options_arena, options->change_marker, strlen(options->change_marker));
+        if (decoder->options.change_marker == NULL)
+            return hr_error_nomem(error);
+    }
     if (options->null != NULL) {
         decoder->options.null = hr_arena_copy(&decoder->options_arena, options->null, strlen(options->null));
         if (decoder->options.null == NULL)
@@ -72,7 +77,7 @@ static hr_decode_road hr_decode_road_of(const hr_column_def *def)
     }
 }
 
-static int hr_decoder_make_steps(hr_decoder *decoder, hr_error *error)
+static int hr_decoder_make_steps(hr_decoder *decoder, const hr_format *format, hr_error *error)
 {
     const hr_schema *schema = decoder->schema;
     uint64_t bit = 1;
@@ -82,12 +87,16 @@ static int hr_decoder_make_steps(hr_decoder *decoder, hr_error *error)
         const hr_column_def *def = &schema->columns[i];
         hr_decode_step *step = &decoder->steps[i];
 
+        if (def->from >= HR_FROM_OP && !format->changes)
+            return hr_error_set(error, HR_EUSAGE, "column \"%s\" takes what only change events have; the format \"%s\" has none", def->name,
+                                format->name);
         step->parse = hr_type_ops_of(&def->type)->parse;
         step->type = &def->type;
         step->from = def->from;
         step->road = hr_decode_road_of(def);
         step->required = def->not_null && def->from != HR_FROM_NOTHING;
-        if (def->from == HR_FROM_TIMESTAMP) { /* the unit of this number is known, whatever the job says of other numbers */
+        if (def->from == HR_FROM_TIMESTAMP || def->from == HR_FROM_SOURCE_TS) {
+            /* the unit of this number is known, whatever the job says of other numbers */
             hr_type *type = hr_arena_alloc(&decoder->options_arena, sizeof(*type));
             if (type == NULL)
                 return hr_error_nomem(error);
@@ -124,7 +133,7 @@ int hr_decoder_new(const hr_format *format, hr_schema *schema, const hr_decode_o
     if (rc == HR_OK)
         rc = hr_decoder_copy_options(decoder, options, error);
     if (rc == HR_OK)
-        rc = hr_decoder_make_steps(decoder, error);
+        rc = hr_decoder_make_steps(decoder, format, error);
     if (rc == HR_OK) {
         rc = format->open(decoder, error);
         if (rc == HR_OK)
@@ -217,9 +226,7 @@ static int hr_decode_metadata(hr_decoder *decoder, const hr_decode_step *step, c
             return hr_decode_outside_number(decoder, record->timestamp, field, error);
         field->token = HR_TOKEN_NULL;
         return HR_OK;
-    case HR_FROM_PATH:
-    case HR_FROM_REST:
-    case HR_FROM_NOTHING:
+    default:
         break;
     }
     return HR_OK;
@@ -254,7 +261,7 @@ static int hr_decode_null(const hr_decode_step *step, const hr_field *field, con
         *absent |= step->absent_bit;
         return hr_column_append_null(column, error);
     }
-    if (HR_LIKELY(!step->required))
+    if (HR_LIKELY(!step->required) || (field->flags & HR_FIELD_EXEMPT))
         return hr_column_append_null(column, error);
     if (field->token == HR_TOKEN_NULL)
         return hr_error_data(error, HR_REASON_NULL, field->data, field->len, "null for column \"%s\", which is NOT NULL", name);
@@ -295,6 +302,8 @@ static int hr_decode_value(hr_decoder *decoder, const hr_decode_step *step, cons
 {
     if (HR_UNLIKELY(field->flags & HR_FIELD_ESCAPED) && (step->road != HR_ROAD_JSON || field->token != HR_TOKEN_STRING))
         return hr_decode_escaped(decoder, step, field, column, error);
+    if (HR_UNLIKELY(field->flags & HR_FIELD_OUTSIDE))
+        return step->parse(step->type, (hr_token)field->token, field->data, field->len, column, error);
     return hr_decode_plain(step, (hr_token)field->token, field->data, field->len, end, column, error);
 }
 

@@ -33,12 +33,18 @@ typedef struct hr_record {
 
 #define HR_FIELD_ESCAPED 1u /* STRING: backslash escapes inside; TEXT: the CSV quote doubled inside */
 #define HR_FIELD_DONE 2u    /* the value is in its column already: see decode_short.h */
+#define HR_FIELD_EXEMPT 4u  /* NULL: also where the column is NOT NULL (what a change event does not tell) */
+#define HR_FIELD_OUTSIDE 8u /* data is not within the record: no short way may read beyond its end */
 typedef struct hr_field {
     const char *data;
     uint32_t len;
     uint8_t token; /* hr_token */
     uint8_t flags;
 } hr_field;
+
+/* How values stand in change events whose schema does not come with them (debezium.h). */
+typedef enum hr_decimal_form { HR_DECIMAL_AS_STRING = 0, HR_DECIMAL_AS_BASE64 } hr_decimal_form;
+typedef enum hr_binary_form { HR_BINARY_BASE64 = 0, HR_BINARY_HEX } hr_binary_form;
 
 typedef struct hr_decode_options {
     /* CSV */
@@ -48,12 +54,17 @@ typedef struct hr_decode_options {
     const char *null; /* the unquoted field that means null; "" when NULL */
     const char *const *header; /* names when there is no header line; NULL: the schema's order */
     int32_t header_count;
+    /* Change events */
+    hr_time_unit change_time;       /* of times and timestamps: HR_UNIT_MS, _US (also when NONE) or _NS */
+    hr_decimal_form change_decimal;
+    hr_binary_form change_binary;   /* of bytea */
+    const char *change_marker;      /* stands for an unchanged TOAST value; Debezium's own when NULL */
 } hr_decode_options;
 
 typedef struct hr_decoder hr_decoder;
 
 typedef struct hr_format {
-    const char *name; /* "json", "csv" */
+    const char *name; /* "json", "csv", "debezium" */
 
     /* Compile the schema into a decoder of this format. The state is hung on decoder->state. */
     int (*open)(hr_decoder *decoder, hr_error *error);
@@ -70,6 +81,7 @@ typedef struct hr_format {
      * without terminator. NULL for formats that only come as messages. Never fails: broken quoting is the decoder's to report. */
     size_t (*frame)(const hr_decode_options *options, const char *buf, size_t len, bool at_end, size_t *body);
     bool multiline; /* a record may hold line breaks */
+    bool changes;   /* records are change events: they have what "$op" and its like name */
 
     /* Learn the names from a header record; NULL for formats that have none. See hr_decoder_header. */
     int (*header)(hr_decoder *decoder, const char *line, size_t n, hr_error *error);

@@ -82,7 +82,7 @@ const char *hr_reason_name(hr_reason reason)
         [HR_REASON_NONE] = "none",           [HR_REASON_MALFORMED] = "malformed", [HR_REASON_TYPE] = "type",
         [HR_REASON_RANGE] = "range",         [HR_REASON_NULL] = "null",           [HR_REASON_UNKNOWN_KEY] = "unknown_key",
         [HR_REASON_ENCODING] = "encoding",   [HR_REASON_DEPTH] = "depth",         [HR_REASON_CONSTRAINT] = "constraint",
-        [HR_REASON_TOMBSTONE] = "tombstone", [HR_REASON_LATE] = "late",
+        [HR_REASON_TOMBSTONE] = "tombstone", [HR_REASON_LATE] = "late",           [HR_REASON_OPERATION] = "operation",
     };
     return (unsigned)reason < HR_REASON_COUNT ? names[reason] : "none";
 }

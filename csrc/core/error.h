@@ -39,6 +39,7 @@ typedef enum hr_reason {
     HR_REASON_DEPTH,       /* nested deeper than HR_MAX_DEPTH */
     HR_REASON_CONSTRAINT,  /* the server refused the row: check, foreign key, unique, exclusion, domain, trigger */
     HR_REASON_TOMBSTONE,   /* a null message under tombstones=reject */
+    HR_REASON_OPERATION,   /* a change event that can be no row of this load: a delete, a truncate, a message about something else */
     HR_REASON_LATE,        /* event time behind the watermark (windows) */
     HR_REASON_COUNT
 } hr_reason;

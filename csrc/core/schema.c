@@ -145,6 +145,13 @@ int hr_schema_map(hr_schema *schema, int32_t column, const char *source, hr_erro
         {"$partition", HR_FROM_PARTITION},
         {"$offset", HR_FROM_OFFSET},
         {"$timestamp", HR_FROM_TIMESTAMP},
+        {"$op", HR_FROM_OP},
+        {"$lsn", HR_FROM_LSN},
+        {"$txid", HR_FROM_TXID},
+        {"$source_ts", HR_FROM_SOURCE_TS},
+        {"$snapshot", HR_FROM_SNAPSHOT},
+        {"$table", HR_FROM_TABLE},
+        {"$unchanged", HR_FROM_UNCHANGED},
     };
     hr_column_def *def;
     const char *keys[32];
@@ -166,7 +173,9 @@ int hr_schema_map(hr_schema *schema, int32_t column, const char *source, hr_erro
             return HR_OK;
         }
         return hr_error_set(error, HR_EUSAGE,
-                            "\"%s\" is not a source: use a key, a path, or $rest $raw $key $topic $partition $offset $timestamp", source);
+                            "\"%s\" is not a source: use a key, a path, $rest $raw $key $topic $partition $offset $timestamp, or for "
+                            "change events $op $lsn $txid $source_ts $snapshot $table $unchanged",
+                            source);
     }
     text = hr_arena_copy(&schema->arena, source, strlen(source));
     if (text == NULL)

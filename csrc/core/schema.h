@@ -14,7 +14,15 @@ typedef enum hr_from {
     HR_FROM_PARTITION, /* "$partition" */
     HR_FROM_OFFSET,    /* "$offset": Kafka offset, or byte offset in the file */
     HR_FROM_TIMESTAMP, /* "$timestamp": the message's timestamp (microseconds since 1970) */
-    HR_FROM_NOTHING    /* never loaded: generated columns, or mapped to null by the user */
+    HR_FROM_NOTHING,   /* never loaded: generated columns, or mapped to null by the user */
+    /* of change events alone (debezium.h): */
+    HR_FROM_OP,        /* "$op": c, r, u, d or t */
+    HR_FROM_LSN,       /* "$lsn": a number */
+    HR_FROM_TXID,      /* "$txid" */
+    HR_FROM_SOURCE_TS, /* "$source_ts": when the change was made, microseconds since 1970 */
+    HR_FROM_SNAPSHOT,  /* "$snapshot": whether the row was read rather than changed */
+    HR_FROM_TABLE,     /* "$table": schema.table */
+    HR_FROM_UNCHANGED  /* "$unchanged": the names of the columns whose value the event does not tell, for it did not change */
 } hr_from;
 
 typedef struct hr_column_def {
@@ -49,7 +57,8 @@ int hr_schema_new(hr_schema **out, hr_error *error);
 int hr_schema_add(hr_schema *schema, const char *name, const hr_type *type, bool not_null, bool has_default, int32_t *index,
                   hr_error *error);
 /* Say where a column comes from: "a.b.c" (a backslash escapes a dot), "$rest", "$raw", "$key", "$topic", "$partition", "$offset",
- * "$timestamp". HR_EUSAGE when the spelling cannot be, or the type does not fit ($rest needs json or jsonb). */
+ * "$timestamp", and for change events "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged". HR_EUSAGE when the spelling
+ * cannot be, or the type does not fit ($rest needs json or jsonb). */
 int hr_schema_map(hr_schema *schema, int32_t column, const char *source, hr_error *error);
 /* The column called name, or -1. */
 int32_t hr_schema_find(const hr_schema *schema, const char *name);

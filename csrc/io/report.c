@@ -181,7 +181,8 @@ int hr_report_receipt(const hr_load_config *config, const hr_target *target, hr_
 /* Where a column takes its value from, as hr_schema_map would be told. */
 static json_t *hr_report_from(const hr_column_def *def)
 {
-    static const char *const names[] = {"", "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp", NULL};
+    static const char *const names[] = {"", "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp", NULL,
+                                        "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged"};
     char path[512];
     size_t used = 0;
 
