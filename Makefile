@@ -87,7 +87,7 @@ $(STAMPS)/venv: stack/setup.sh requirements/bootstrap.txt requirements/dev.txt |
 	@stack/setup.sh venv
 	@mkdir -p $(@D) && touch $@
 
-$(STAMPS)/kafka: stack/kafka/pom.xml stack/kafka/jars.sha256 | $(STAMPS)/packages $(STAMPS)/venv
+$(STAMPS)/kafka: python/headrace/embedded/broker/pom.xml python/headrace/embedded/broker/jars.sha256 | $(STAMPS)/packages $(STAMPS)/venv
 	@$(PYTHON) -m stack.kafka fetch
 	@mkdir -p $(@D) && touch $@
 

@@ -8,4 +8,14 @@ by tests as a context manager that lives as long as the `with` block:
     with mail.Sink(folder) as sink:         sink.messages()
 
 Everything listens on 127.0.0.1 only. docker-compose.yml has the same parts for people with Docker.
+
+PostgreSQL, Kafka and what starts processes are those of the package, headrace.embedded: notebooks use them
+where there is no checkout.
 """
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec("headrace") is None:  # before the first `make build`, when Kafka's jars are fetched
+    sys.path.append(str(Path(__file__).resolve().parent.parent / "python"))

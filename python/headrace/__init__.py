@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from headrace._version import __version__
 
 if TYPE_CHECKING:
-    from headrace import dead_letters, doctor, migrations, offsets, receipts, topics
+    from headrace import dead_letters, doctor, embedded, migrations, offsets, receipts, topics
     from headrace._generate import Generated, generate
     from headrace._hash import hash_check, hash_diff, hash_keys
     from headrace._headrace import Batch, Connection, Schema
@@ -71,6 +71,7 @@ _HOMES: dict[str, str | None] = {
     "decode_csv": "_records",
     "decode_json": "_records",
     "doctor": None,
+    "embedded": None,
     "generate": "_generate",
     "hash_check": "_hash",
     "hash_diff": "_hash",
@@ -117,6 +118,7 @@ __all__ = [
     "decode_csv",
     "decode_json",
     "doctor",
+    "embedded",
     "generate",
     "hash_check",
     "hash_diff",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import html
+import linecache
+import os
 from collections.abc import Iterable, Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headrace._headrace import Batch
+    from headrace.errors import HeadraceError
 
 SHOWN_ROWS = 20
+SHOWN_COLUMNS = 40
 SHOWN_CHARACTERS = 120
 
 
@@ -78,12 +83,53 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_MACHINERY = (f"{os.sep}IPython{os.sep}", f"{os.sep}ipykernel{os.sep}")
+
+
+def short_traceback(error: HeadraceError) -> list[str]:
+    """An error as a notebook shows it: the caller's lines without ours and IPython's, the message, its cause,
+    and whether trying again may help.
+    """
+    lines = [*_callers_lines(error.__traceback__), f"{type(error).__name__}: {error}"]
+    if error.__cause__ is not None:
+        lines.append(f"  because of {type(error.__cause__).__name__}: {error.__cause__}")
+    if error.receipt is not None and not isinstance(error.receipt, str):
+        lines += [f"  {line}" for line in str(error.receipt).splitlines() if not line.startswith("error: ")]
+    if error.retriable:
+        lines.append("  Trying again later may help: what was committed stays, and is not loaded again.")
+    return lines
+
+
+def _callers_lines(trace: TracebackType | None) -> list[str]:
+    """The place and the source line of each frame that is neither ours nor the notebook's."""
+    lines = []
+    while trace is not None:
+        code, number = trace.tb_frame.f_code, trace.tb_lineno
+        path = code.co_filename
+        if not os.path.abspath(path).startswith(_OURS) and not any(part in path for part in _MACHINERY):
+            source = linecache.getline(path, number, trace.tb_frame.f_globals).strip()
+            lines.append(f"{_place(path, trace)}, line {number}: {source}".rstrip(": "))
+        trace = trace.tb_next
+    return lines
+
+
+def _place(path: str, trace: TracebackType) -> str:
+    """What a frame's file is called; cells of a notebook have a number instead of a name."""
+    if "ipykernel_" in path or path.startswith("<ipython-input"):
+        return "this cell" if trace.tb_frame.f_code.co_name == "<module>" else "a cell"
+    return path
+
+
 def batch_html(batch: Batch) -> str:
     """The first rows of a batch as an HTML table, as a notebook shows it."""
-    names = [f"{name} ({kind})" for name, kind in zip(batch.schema.names, batch.schema.types, strict=True)]
+    kinds = zip(batch.schema.names, batch.schema.types, strict=True)
+    names = [shorten(f"{name} ({kind})") for name, kind in kinds][:SHOWN_COLUMNS]
     shown = min(batch.num_rows, SHOWN_ROWS)
-    rows = ([batch.column_text(column, row) for column in range(batch.num_columns)] for row in range(shown))
+    rows = ([batch.column_text(column, row) for column in range(len(names))] for row in range(shown))
     caption = f"{batch.num_rows:,} rows"
     if shown < batch.num_rows:
         caption += f", the first {shown} shown"
+    if len(names) < batch.num_columns:
+        caption += f"; the first {len(names)} of {batch.num_columns} columns"
     return html_table(names, rows, caption)

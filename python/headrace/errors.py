@@ -48,6 +48,12 @@ class HeadraceError(Exception):
         # Tasks hand exceptions from process to process by pickle.
         return (type(self), self.args, self.__dict__)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter print: where it happened in the caller's code, and what to do about it."""
+        from headrace.display import short_traceback
+
+        return short_traceback(self)
+
 
 class RetriableError(HeadraceError):
     """Trying again later may help: a server is away, busy or starting."""

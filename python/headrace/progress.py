@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import sys
 from collections.abc import Callable
@@ -55,6 +56,12 @@ def _total(number: int | None) -> int | None:
     return number if number is not None and number >= 0 else None
 
 
+def describe(progress: Progress) -> str:
+    """How far it is, in one line."""
+    rejected = f", {progress.rejected:,} rejected" if progress.rejected else ""
+    return f"{progress.read:,} records{rejected}, {progress.rate:,.0f}/s, {progress.seconds:.0f} s"
+
+
 class Line:
     """One line on a terminal, drawn over itself."""
 
@@ -70,9 +77,7 @@ class Line:
         if fraction is not None:
             filled = int(fraction * 20)
             bar = f"[{'#' * filled}{'.' * (20 - filled)}] {fraction:4.0%} "
-        rejected = f", {progress.rejected:,} rejected" if progress.rejected else ""
-        done = f"{progress.read:,} records{rejected}, {progress.rate:,.0f}/s, {progress.seconds:.0f} s"
-        text = f"{self.label}{bar}{done}"
+        text = f"{self.label}{bar}{describe(progress)}"
         self.stream.write("\r" + text.ljust(self.drawn))
         self.stream.flush()
         self.drawn = len(text)
@@ -83,6 +88,54 @@ class Line:
             self.stream.write("\r" + " " * self.drawn + "\r")
             self.stream.flush()
             self.drawn = 0
+
+
+class NotebookBar:
+    """A bar in a notebook's output that needs no widgets: it is drawn again in place."""
+
+    def __init__(self, label: str = "") -> None:
+        self.label = label
+        self.progress = Progress()
+        self.ended = False
+        self._handle: Any = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Draw."""
+        self.progress = progress
+        self._show()
+
+    def close(self) -> None:
+        """Draw for the last time: how far it came."""
+        self.ended = True
+        if self._handle is not None:
+            self._show()
+
+    def _show(self) -> None:
+        display: Any = sys.modules["IPython"].display.display  # a kernel has imported it
+
+        if self._handle is None:
+            self._handle = display(self, display_id=True)
+        else:
+            self._handle.update(self)
+
+    def __repr__(self) -> str:
+        return self.label + describe(self.progress)
+
+    def _repr_html_(self) -> str:
+        fraction = self.progress.fraction
+        bar = ""
+        if fraction is not None:
+            bar = f'<progress max="1" value="{fraction:.3f}" style="width: 20em"></progress> {fraction:.0%} '
+        elif not self.ended:
+            bar = '<progress style="width: 20em"></progress> '
+        return f"<div>{html.escape(self.label)}{bar}{html.escape(describe(self.progress))}</div>"
+
+
+def in_notebook() -> bool:
+    """Whether a kernel runs us, whose front end draws what is displayed."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 class Bar:
@@ -104,8 +157,8 @@ class Bar:
 def make_callback(progress: Any, label: str = "") -> tuple[Callable[[str], None] | None, Callable[[], None]]:
     """What run_load wants, from what a user gave: (callback or None, something to call at the end).
 
-    progress: None or False (nothing), True (tqdm when installed, else a line on stderr), a tqdm bar, or a
-    function that takes a Progress. TypeError for anything else.
+    progress: None or False (nothing), True (in a notebook a bar; elsewhere tqdm when installed, or a line on
+    stderr), a tqdm bar, or a function that takes a Progress. TypeError for anything else.
     """
     if progress is None or progress is False:
         return None, _nothing
@@ -118,6 +171,9 @@ def make_callback(progress: Any, label: str = "") -> tuple[Callable[[str], None]
 
 
 def _shower(progress: Any, label: str) -> tuple[Callable[[Progress], Any], Callable[[], None]]:
+    if progress is True and in_notebook():
+        shown = NotebookBar(label)
+        return shown, shown.close
     if progress is True:
         try:
             from tqdm.auto import tqdm

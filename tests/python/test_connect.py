@@ -216,7 +216,7 @@ def test_files_that_are_not_of_the_list_are_never_used(
 
 def test_a_failed_fetch_says_so(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(RuntimeError, match=r"no `mvn` here; `make setup`"):
+    with pytest.raises(RuntimeError, match=r"no `mvn` here: install it"):
         artifacts.ready()
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(

@@ -128,7 +128,7 @@ def test_postgres_moves_on_when_its_port_is_snatched(tmp_path: Path, monkeypatch
         holder.bind((ports.LOOPBACK, 0))
         holder.listen()
         offers = iter([holder.getsockname()[1], ports.pick(None, "a test")])
-        monkeypatch.setattr(ports, "pick", lambda preferred, what: next(offers))
+        monkeypatch.setattr("headrace.embedded.ports.pick", lambda preferred, what: next(offers))
         with postgres.Server(tmp_path, durable=False, keep=False) as server:
             assert server.port != holder.getsockname()[1]
 
