@@ -10,6 +10,8 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from stack import jobs
 from stack.__main__ import show
@@ -18,11 +20,10 @@ from stack.services import Stack
 
 def main(words: list[str]) -> int:
     """Start the services, run the DAGs, print what is up and what was done; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m stack.demo", description=__doc__)
+    parser = described(__doc__, "demo")
     parser.add_argument("--purchases", type=int, default=1_000_000, help="how many (1,000,000)")
     parser.add_argument("--bad", type=int, default=1_000, help="damaged ones in a million (1,000: 0.1 %%)")
     told = parser.parse_args(words)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     stack = Stack()
     try:
         stack.up()
@@ -30,11 +31,22 @@ def main(words: list[str]) -> int:
     except (RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"\n{jobs.report(stack, total)}\n")
+    finish(stack, jobs.report(stack, total), jobs.line(total))
+    return 0
+
+
+def described(text: str | None, name: str) -> argparse.ArgumentParser:
+    """The parser of a demo, whose words for people go to the standard error from here on."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    return argparse.ArgumentParser(prog=f"python -m stack.{name}", description=text)
+
+
+def finish(stack: Stack, report: str, line: Mapping[str, Any]) -> None:
+    """Print what came of a demo, what runs, and the line of JSON."""
+    print(f"\n{report}\n")
     show(stack)
     print("\nAll of it keeps running until `make down`.")
-    print(json.dumps(jobs.line(total)), flush=True)
-    return 0
+    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

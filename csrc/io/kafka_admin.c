@@ -513,3 +513,41 @@ int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missin
     rd_kafka_DeleteTopic_destroy(topic);
     return rc;
 }
+
+int hr_kafka_group_delete(hr_kafka_client *client, const char *group, int timeout_ms, bool *was, hr_error *error)
+{
+    rd_kafka_DeleteGroup_t *one = rd_kafka_DeleteGroup_new(group);
+    rd_kafka_AdminOptions_t *options;
+    rd_kafka_queue_t *queue;
+    rd_kafka_event_t *event;
+    char what[320];
+    int rc;
+
+    if (was != NULL)
+        *was = false;
+    options = hr_kafka_options(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout_ms, false);
+    queue = rd_kafka_queue_new(client->rk);
+    snprintf(what, sizeof(what), "the consumer group \"%.200s\" cannot be deleted", group);
+    rd_kafka_DeleteGroups(client->rk, &one, 1, options, queue);
+    rc = hr_kafka_answer(client, queue, timeout_ms, what, &event, error);
+    if (rc == HR_OK) {
+        size_t count;
+        const rd_kafka_group_result_t **results = rd_kafka_DeleteGroups_result_groups(rd_kafka_event_DeleteGroups_result(event), &count);
+        const rd_kafka_error_t *failed = count == 1 ? rd_kafka_group_result_error(results[0]) : NULL;
+        rd_kafka_resp_err_t err = count != 1       ? RD_KAFKA_RESP_ERR__BAD_MSG
+                                  : failed != NULL ? rd_kafka_error_code(failed)
+                                                   : RD_KAFKA_RESP_ERR_NO_ERROR;
+
+        if (err == RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP)
+            rc = hr_error_set(error, HR_EUSAGE, "%s: it has members, so the job is running; stop it first", what);
+        else if (err != RD_KAFKA_RESP_ERR_NO_ERROR && err != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
+            rc = hr_kafka_fail(client, err, error, "%s", what);
+        else if (was != NULL)
+            *was = err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_DeleteGroup_destroy(one);
+    return rc;
+}

@@ -54,4 +54,8 @@ int hr_kafka_topic_ensure(const json_t *config, const char *name, int32_t partit
 /* Delete a topic with all its records. HR_EUSAGE when there is none, unless missing_ok. */
 int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missing_ok, int timeout_ms, hr_error *error);
 
+/* Delete a consumer group with the offsets it has committed; *was (may be NULL) says whether there was one. HR_EUSAGE when it has members:
+ * somebody works in it. */
+int hr_kafka_group_delete(hr_kafka_client *client, const char *group, int timeout_ms, bool *was, hr_error *error);
+
 #endif

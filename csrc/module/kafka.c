@@ -165,6 +165,18 @@ static int hr_py_ask_delete(hr_py_question *question, hr_kafka_client *client, h
     return HR_OK;
 }
 
+static int hr_py_ask_delete_group(hr_py_question *question, hr_kafka_client *client, hr_error *error)
+{
+    const char *group = json_string_value(json_object_get(question->config, "group"));
+    bool was;
+
+    if (group == NULL)
+        return hr_error_set(error, HR_EUSAGE, "\"group\" must name a consumer group");
+    HR_RETURN_NOT_OK(hr_kafka_group_delete(client, group, HR_KAFKA_TIMEOUT_MS, &was, error));
+    question->answer = json_pack("{s:b}", "deleted", (int)was);
+    return HR_OK;
+}
+
 /* Ask, and hand out the answer's JSON. */
 static PyObject *hr_py_ask(PyObject *module, PyObject *text,
                            int (*ask)(hr_py_question *question, hr_kafka_client *client, hr_error *error))
@@ -225,6 +237,11 @@ static PyObject *hr_py_kafka_delete_topic(PyObject *module, PyObject *text)
     return hr_py_ask(module, text, hr_py_ask_delete);
 }
 
+static PyObject *hr_py_kafka_delete_group(PyObject *module, PyObject *text)
+{
+    return hr_py_ask(module, text, hr_py_ask_delete_group);
+}
+
 PyMethodDef hr_py_kafka_methods[] = {
     {"kafka_offsets", hr_py_kafka_offsets, METH_O,
      PyDoc_STR("kafka_offsets(question, /)\n--\n\n"
@@ -235,5 +252,7 @@ PyMethodDef hr_py_kafka_methods[] = {
      PyDoc_STR("kafka_create_topic(question, /)\n--\n\n{config, topic, partitions, replication, settings} -> {created}, JSON texts.")},
     {"kafka_delete_topic", hr_py_kafka_delete_topic, METH_O,
      PyDoc_STR("kafka_delete_topic(question, /)\n--\n\n{config, topic, missing_ok} -> {}, JSON texts.")},
+    {"kafka_delete_group", hr_py_kafka_delete_group, METH_O,
+     PyDoc_STR("kafka_delete_group(question, /)\n--\n\n{config, group} -> {deleted}, JSON texts.")},
     {NULL, NULL, 0, NULL},
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,32 @@ def reset(
             )
         connection.script("COMMIT")
         return _read(connection, job, topic)
+
+
+def forget(
+    job: str,
+    *,
+    results: str | None = None,
+    kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+) -> builtins.list[str]:
+    """Let a window job begin anew: delete its topics <job>-state and <job>-partials and its consumer group.
+
+    Its next run starts where its `start` says, and puts every window out again. So the topic `results`, when
+    it is named, is deleted as well: otherwise readers would see windows twice, with equal values.
+    Returns what was there and is deleted. UsageError when the job is running, or no broker is named.
+    """
+    from headrace import _headrace, topics
+
+    settings = topics._settings(kafka)
+    group = f"headrace.window.{job}"
+    answer = _headrace.kafka_delete_group(json.dumps({"config": settings, "group": group}))
+    found = [f"consumer group {group}"] if json.loads(answer)["deleted"] else []
+    there = {topic.name for topic in topics.list(settings)}
+    for name in (f"{job}-state", f"{job}-partials", *([results] if results is not None else [])):
+        if name in there:
+            topics.delete(name, missing_ok=True, kafka=settings)
+            found.append(f"topic {name}")
+    return found
 
 
 def _only_topic(job: str, topic: str | None, stored: Offsets) -> str:

@@ -115,6 +115,7 @@ WORKS = {
     "offsets": 'h.kafka_offsets(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "create a topic": 'h.kafka_create_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "delete a topic": 'h.kafka_delete_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
+    "delete a group": 'h.kafka_delete_group(\'{"config":{"no.such.setting":1},"group":"t"}\')',
     "topics": 'h.kafka_topics(\'{"config":{"no.such.setting":1}}\')',
     "messages": 'h.read_messages(\'{"kind":"kafka","topic":"t","config":{"no.such.setting":1}}\', print)',
     "produce": 'h.produce(\'{"path":"-","topic":"t","key":"uid","config":{"no.such.setting":1}}\')',

@@ -20,7 +20,7 @@ VERBS = {
     "load": "load a Kafka topic, files, standard input or a query into a table, exactly once",
     "plan": "say what load would do, without doing it",
     "lag": "how much a job has still to load from a topic",
-    "offsets": "list the offsets of jobs; send a job back or forward",
+    "offsets": "list the offsets of jobs; send a job back or forward; let a window job begin anew",
     "receipts": "list what past runs did",
     "dead-letters": "list, show and replay rejected records",
     "partition": "split a file by ISO week, day or month of a column",
@@ -28,7 +28,7 @@ VERBS = {
     "generate": "make linked customers, products and purchases, or frames of visitors",
     "produce": "send the lines of a file to a Kafka topic",
     "results": "print or plot what a window worker has put out: users a minute",
-    "topics": "list and create Kafka topics",
+    "topics": "list, create and delete Kafka topics",
     "schema": "make or upgrade the schema headrace of a database",
     "doctor": "check this machine, the database and the brokers",
 }

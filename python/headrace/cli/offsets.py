@@ -1,6 +1,7 @@
-"""The offsets of jobs in a database: list them, or send a job to another place.
+"""The offsets of jobs in a database: list them, or send a job to another place. Let a window job begin anew.
 
-A run that holds the job while it is reset stops by itself, and its open batch is rolled back.
+A run that holds the job while it is reset stops by itself, and its open batch is rolled back. A window job
+keeps its offsets and its state in Kafka: forget deletes both, when no run of it is going on.
 
 examples:
   headrace offsets list
@@ -8,6 +9,7 @@ examples:
   headrace offsets reset purchases --to earliest --brokers localhost:9092
   headrace offsets reset purchases --to 2026-11-16T00:00:00+00:00 --brokers localhost:9092
   headrace offsets reset purchases --to 1200000 --partitions 3
+  headrace offsets forget visitors --results visitors --brokers localhost:9092
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from headrace.errors import UsageError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command line."""
-    actions = parser.add_subparsers(dest="action", metavar="list|reset", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="list|reset|forget", required=True)
     listing = actions.add_parser("list", help="show them")
     listing.add_argument("job", nargs="?", metavar="JOB", help="only this job's")
     listing.add_argument("--topic", help="only this topic's")
@@ -33,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reset.add_argument("--topic", help="needed when the job has offsets of none or of several topics")
     reset.add_argument("--partitions", metavar="N,...", help="only these (default: all)")
     common.add_kafka(reset, brokers=True)
+    forget = actions.add_parser("forget", help="let a window job begin anew")
+    forget.add_argument("job", metavar="JOB")
+    forget.add_argument(
+        "--results", metavar="TOPIC", help="delete its results, too: the next run puts them all out again"
+    )
+    common.add_kafka(forget, brokers=True)
+    common.add_json(forget)
     for action in (listing, reset):
         common.add_database(action)
         common.add_json(action)
@@ -56,6 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
     """List or reset."""
     from headrace import offsets
 
+    if arguments.action == "forget":
+        deleted = offsets.forget(
+            arguments.job, results=arguments.results, kafka=common.kafka_settings(arguments)
+        )
+        if arguments.json:
+            common.print_json({"job": arguments.job, "deleted": deleted})
+        common.say(
+            f"{arguments.job}: deleted {', '.join(deleted) if deleted else 'nothing, as there was nothing'}"
+        )
+        return 0
     common.warn_about_password(arguments.dsn)
     if arguments.action == "list":
         found = offsets.list(arguments.job, topic=arguments.topic, dsn=arguments.dsn)
