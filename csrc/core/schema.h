@@ -57,8 +57,8 @@ int hr_schema_new(hr_schema **out, hr_error *error);
 int hr_schema_add(hr_schema *schema, const char *name, const hr_type *type, bool not_null, bool has_default, int32_t *index,
                   hr_error *error);
 /* Say where a column comes from: "a.b.c" (a backslash escapes a dot), "$rest", "$raw", "$key", "$topic", "$partition", "$offset",
- * "$timestamp", and for change events "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged". HR_EUSAGE when the spelling
- * cannot be, or the type does not fit ($rest needs json or jsonb). */
+ * "$timestamp", and for change events "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged". HR_EUSAGE when the
+ * spelling cannot be, or the type does not fit ($rest needs json or jsonb). */
 int hr_schema_map(hr_schema *schema, int32_t column, const char *source, hr_error *error);
 /* The column called name, or -1. */
 int32_t hr_schema_find(const hr_schema *schema, const char *name);

@@ -118,6 +118,44 @@ static int hr_config_csv(const json_t *root, hr_load_config *config, hr_error *e
     return HR_OK;
 }
 
+/* How values stand in change events that bring no schema. */
+static int hr_config_debezium(const json_t *root, hr_load_config *config, hr_error *error)
+{
+    static const char *const times[] = {"micros", "millis", "nanos", NULL};
+    static const char *const decimals[] = {"string", "base64", NULL};
+    static const char *const binaries[] = {"base64", "hex", NULL};
+    static const char *const names[] = {"time", "decimal", "binary", "unavailable", NULL};
+    hr_decode_options *out = &config->decode;
+    const json_t *debezium;
+    const char *name;
+    json_t *value;
+    int choice;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "debezium", false, &debezium, error));
+    json_object_foreach((json_t *)debezium, name, value)
+    {
+        int known = 0;
+
+        while (names[known] != NULL && strcmp(names[known], name) != 0)
+            known++;
+        if (names[known] == NULL)
+            return hr_error_set(error, HR_EUSAGE, "debezium: \"%s\" is no setting; there are time, decimal, binary, unavailable", name);
+    }
+    HR_RETURN_NOT_OK(hr_config_choice(debezium, "time", times, 0, &choice, error));
+    out->change_time = choice == 1 ? HR_UNIT_MS : choice == 2 ? HR_UNIT_NS : HR_UNIT_US;
+    HR_RETURN_NOT_OK(hr_config_choice(debezium, "decimal", decimals, 0, &choice, error));
+    out->change_decimal = (hr_decimal_form)choice;
+    HR_RETURN_NOT_OK(hr_config_choice(debezium, "binary", binaries, 0, &choice, error));
+    out->change_binary = (hr_binary_form)choice;
+    HR_RETURN_NOT_OK(hr_config_string(debezium, "unavailable", NULL, false, &out->change_marker, error));
+    if (out->change_marker != NULL && out->change_marker[0] == '\0')
+        return hr_error_set(error, HR_EUSAGE, "debezium: \"unavailable\" must not be empty: it is the text that stands for a value");
+    if (debezium != NULL && json_object_size(debezium) > 0 && !config->format->changes)
+        return hr_error_set(error, HR_EUSAGE, "the settings \"debezium\" are for change events; the format is \"%s\"",
+                            config->format->name);
+    return HR_OK;
+}
+
 static int hr_config_partition(const json_t *root, hr_load_config *out, hr_error *error)
 {
     const json_t *partition;
@@ -155,7 +193,7 @@ static int hr_config_source(const json_t *root, hr_load_config *out, hr_error *e
     }
     out->format = hr_format_find(format);
     if (out->format == NULL)
-        return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json or csv", format);
+        return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json, csv or debezium", format);
     return HR_OK;
 }
 
@@ -237,6 +275,7 @@ int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
         return hr_error_set(error, HR_EUSAGE, "setting \"job\" must be a name of 1 to 200 bytes");
     HR_RETURN_NOT_OK(hr_config_source(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_csv(out->root, out, error));
+    HR_RETURN_NOT_OK(hr_config_debezium(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_target(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_limits(out->root, out, error));
     snprintf(out->offsets_key, sizeof(out->offsets_key), "%s%s%.40s", out->job, out->one_off ? "@" : "", out->one_off ? out->run_id : "");

@@ -209,6 +209,8 @@ static int hr_work_decode_record(hr_work *work, hr_decoder *decoder, const hr_re
     if (HR_LIKELY(rc == HR_OK)) {
         work->row_record[work->batch->length - 1] = record;
         tally->loaded++;
+    } else if (rc == HR_EDATA && why.reason == HR_REASON_TOMBSTONE && !work->config->reject_tombstones) {
+        tally->skipped++;
     } else if (rc == HR_EDATA) {
         HR_RETURN_NOT_OK(hr_work_keep_reject(work, record, &why, why.reason, error));
         tally->rejected++;

@@ -27,6 +27,7 @@ typedef struct hr_py_input {
     const char *data; /* the bytes to cut */
     size_t size, at;
     PyObject *records; /* or a tuple of bytes, str and None */
+    PyObject *keys;    /* a tuple of the messages' keys, as long as records; NULL when they have none */
     Py_ssize_t next;
 } hr_py_input;
 
@@ -172,6 +173,10 @@ static int hr_py_decode_records(hr_py_decode *work, hr_py_input *input, hr_error
             record.data = PyBytes_AS_STRING(item);
             record.len = (size_t)PyBytes_GET_SIZE(item);
         }
+        if (input->keys != NULL && PyBytes_Check(PyTuple_GET_ITEM(input->keys, input->next))) {
+            record.key = PyBytes_AS_STRING(PyTuple_GET_ITEM(input->keys, input->next));
+            record.key_len = (size_t)PyBytes_GET_SIZE(PyTuple_GET_ITEM(input->keys, input->next));
+        }
         input->next++;
         bytes += record.len;
         HR_RETURN_NOT_OK(hr_py_decode_one(work, &record, error));
@@ -252,7 +257,7 @@ static PyObject *hr_py_decode_input(const hr_py_state *state, const hr_format *f
                                     PyObject *schema_object, hr_py_input *input)
 {
     hr_schema *schema = hr_py_schema_arg(state, schema_object);
-    hr_py_decode work = {.line = 1, .line_at = input->data, .want_header = header, .skip_blank_text = strcmp(format->name, "json") == 0};
+    hr_py_decode work = {.line = 1, .line_at = input->data, .want_header = header, .skip_blank_text = !format->multiline};
     PyObject *result = NULL;
     hr_error error;
 
@@ -385,6 +390,59 @@ static PyObject *hr_py_decode_csv(PyObject *module, PyObject *args, PyObject *kw
     return hr_py_decode_any(hr_py_state_of(module), hr_format_find("csv"), &options, header != 0, data, schema);
 }
 
+/* What decode_debezium may be told, as decode options. -1 with an exception set. */
+static int hr_py_change_options(const char *time, const char *decimal, const char *binary, hr_decode_options *options)
+{
+    if (strcmp(time, "micros") == 0)
+        options->change_time = HR_UNIT_US;
+    else if (strcmp(time, "millis") == 0)
+        options->change_time = HR_UNIT_MS;
+    else if (strcmp(time, "nanos") == 0)
+        options->change_time = HR_UNIT_NS;
+    else
+        return PyErr_Format(PyExc_ValueError, "time must be micros, millis or nanos, not %s", time), -1;
+    if (strcmp(decimal, "string") != 0 && strcmp(decimal, "base64") != 0)
+        return PyErr_Format(PyExc_ValueError, "decimal must be string or base64, not %s", decimal), -1;
+    if (strcmp(binary, "base64") != 0 && strcmp(binary, "hex") != 0)
+        return PyErr_Format(PyExc_ValueError, "binary must be base64 or hex, not %s", binary), -1;
+    options->change_decimal = strcmp(decimal, "base64") == 0 ? HR_DECIMAL_AS_BASE64 : HR_DECIMAL_AS_STRING;
+    options->change_binary = strcmp(binary, "hex") == 0 ? HR_BINARY_HEX : HR_BINARY_BASE64;
+    return 0;
+}
+
+static PyObject *hr_py_decode_debezium(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"data", "schema", "keys", "time", "decimal", "binary", "unavailable", NULL};
+    const hr_format *format = hr_format_find("debezium");
+    const char *time = "micros", *decimal = "string", *binary = "base64", *unavailable = NULL;
+    PyObject *data, *schema, *keys = Py_None, *result = NULL;
+    hr_py_input input = {0};
+    hr_decode_options options = {0};
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|Osssz:decode_debezium", names, &data, &schema, &keys, &time, &decimal, &binary,
+                                     &unavailable))
+        return NULL;
+    if (hr_py_change_options(time, decimal, binary, &options) < 0)
+        return NULL;
+    options.change_marker = unavailable;
+    if (keys == Py_None)
+        return hr_py_decode_any(hr_py_state_of(module), format, &options, false, data, schema);
+    if (PyUnicode_Check(data) || PyObject_CheckBuffer(data)) {
+        PyErr_SetString(PyExc_TypeError, "keys go with an iterable of records, one for each");
+        return NULL;
+    }
+    input.records = hr_py_records(data);
+    if (input.records != NULL)
+        input.keys = hr_py_records(keys);
+    if (input.keys != NULL && PyTuple_GET_SIZE(input.keys) != PyTuple_GET_SIZE(input.records))
+        PyErr_Format(PyExc_ValueError, "there are %zd records and %zd keys", PyTuple_GET_SIZE(input.records), PyTuple_GET_SIZE(input.keys));
+    else if (input.keys != NULL)
+        result = hr_py_decode_input(hr_py_state_of(module), format, &options, false, schema, &input);
+    Py_XDECREF(input.records);
+    Py_XDECREF(input.keys);
+    return result;
+}
+
 #define HR_PY_KEYWORDS(function) (PyCFunction)(void (*)(void))(function)
 PyMethodDef hr_py_decode_methods[] = {
     {"decode_json", HR_PY_KEYWORDS(hr_py_decode_json), METH_VARARGS | METH_KEYWORDS,
@@ -394,5 +452,8 @@ PyMethodDef hr_py_decode_methods[] = {
     {"decode_csv", HR_PY_KEYWORDS(hr_py_decode_csv), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("decode_csv(data, schema, delimiter=',', quote='\"', header=True, null='')\n--\n\n"
                "CSV as (Batch, rejects). With header the first record names the columns, otherwise they are the schema's.")},
+    {"decode_debezium", HR_PY_KEYWORDS(hr_py_decode_debezium), METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("decode_debezium(data, schema, keys=None, time='micros', decimal='string', binary='base64', unavailable=None)\n--\n\n"
+               "Debezium's change events in JSON as (Batch, rejects). keys: the messages' keys, which tell the row of a delete.")},
     {NULL, NULL, 0, NULL},
 };

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headrace._load import load
     from headrace._plan import Plan, plan
     from headrace._produce import Produced, produce
-    from headrace._records import Reject, decode_csv, decode_json, partition
+    from headrace._records import Reject, decode_csv, decode_debezium, decode_json, partition
     from headrace._results import Results, results
     from headrace._source import Query
     from headrace._window import WindowReject, window
@@ -69,6 +69,7 @@ _HOMES: dict[str, str | None] = {
     "WindowReject": "_window",
     "dead_letters": None,
     "decode_csv": "_records",
+    "decode_debezium": "_records",
     "decode_json": "_records",
     "doctor": None,
     "embedded": None,
@@ -116,6 +117,7 @@ __all__ = [
     "__version__",
     "dead_letters",
     "decode_csv",
+    "decode_debezium",
     "decode_json",
     "doctor",
     "embedded",

@@ -73,6 +73,15 @@ def decode_csv(
     header: bool = True,
     null: str = "",
 ) -> tuple[Batch, list[Reject]]: ...
+def decode_debezium(
+    data: str | bytes | bytearray | memoryview | Iterable[bytes | str | None],
+    schema: Schema,
+    keys: Iterable[bytes | str | None] | None = None,
+    time: str = "micros",
+    decimal: str = "string",
+    binary: str = "base64",
+    unavailable: str | None = None,
+) -> tuple[Batch, list[Reject]]: ...
 def partition(
     batch: Batch, column: str, unit: str = "week", zone: str = "UTC", zoneinfo: str | None = None
 ) -> list[tuple[str, str, int, int, Batch] | tuple[None, None, None, None, Batch]]: ...

@@ -36,8 +36,12 @@ def load(
         index) or "replace" (delete the rows of the same key, then insert: needs no index, and moves rows
         between partitions)
       key: the columns that identify a row
-      format: "json" or "csv" (default: by the file's name); csv: {"delimiter", "quote", "header", "null"}
+      format: "json", "csv" or "debezium" (default: by the file's name, else json)
+      csv: {"delimiter", "quote", "header", "null"}
+      debezium: how values stand in change events that bring no schema: {"time": "micros"|"millis"|"nanos",
+        "decimal": "string"|"base64", "binary": "base64"|"hex", "unavailable": the unchanged TOAST marker}
       map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp",
+        for change events "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged",
         None, or {"path": ..., "unit": "s"|"ms"|"us"|"ns"|"days"}
       unknown: "ignore" or "reject" records with keys that no column names; tombstones: "skip" or "reject"
       partition, zone: the period and time zone of partitions that are made ("week", "day", "month"; UTC);

@@ -33,7 +33,9 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
     rows.add_argument(
         "--key", metavar="COLUMN,...", help="columns that identify a row (default: the primary key)"
     )
-    rows.add_argument("--format", choices=["json", "csv"], help="default: by the file's name, else json")
+    rows.add_argument(
+        "--format", choices=["json", "csv", "debezium"], help="default: by the file's name, else json"
+    )
     rows.add_argument(
         "--delimiter", metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)"
     )
@@ -45,13 +47,23 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         "--no-header", action="store_true", help="csv: the first line is data; columns are the table's"
     )
     rows.add_argument(
+        "--debezium",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="change events without a schema: time=micros|millis|nanos, decimal=string|base64, "
+        "binary=base64|hex, unavailable=TEXT (first ones are the defaults). Repeat for more",
+    )
+    rows.add_argument(
         "--map",
         metavar="COLUMN=PATH",
         action="append",
         default=[],
         help="where a column comes from: a key, a path (customer.address.city), $rest, $raw, $key, "
         "$topic, $partition, "
-        "$offset, $timestamp; PATH@ms reads numbers as times (s, ms, us, ns, days); nothing after = "
+        "$offset, $timestamp and of change events $op, $lsn, $txid, "
+        "$source_ts, $snapshot, $table, $unchanged; PATH@ms reads numbers as times (s, ms, us, ns, days); "
+        "nothing after = "
         "leaves it out. "
         "Repeat for more",
     )
@@ -141,6 +153,17 @@ def parse_map(pairs: list[str]) -> dict[str, Any] | None:
     return found or None
 
 
+def parse_pairs(option: str, pairs: list[str]) -> dict[str, str] | None:
+    """NAME=VALUE words as a mapping, None when there are none. UsageError for one without =."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name:
+            raise UsageError(f"{option} {pair}: write it as NAME=VALUE")
+        found[name] = value
+    return found or None
+
+
 def settings(arguments: argparse.Namespace, with_source: bool = True) -> dict[str, Any]:
     """Keyword arguments of headrace.load."""
     csv = {"delimiter": arguments.delimiter, "quote": arguments.quote, "null": arguments.null}
@@ -152,6 +175,7 @@ def settings(arguments: argparse.Namespace, with_source: bool = True) -> dict[st
         "key": arguments.key.split(",") if arguments.key else None,
         "format": arguments.format,
         "csv": csv or None,
+        "debezium": parse_pairs("--debezium", arguments.debezium),
         "map": parse_map(arguments.map),
         "unknown": arguments.unknown,
         "tombstones": arguments.tombstones,

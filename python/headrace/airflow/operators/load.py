@@ -32,7 +32,7 @@ class HeadraceLoadOperator(HeadraceOperator):
     :param job: name under which offsets are kept (templated); by default that of the DAG
     :param mode: ``append``, ``upsert`` (by the table's primary key or ``key``) or ``replace`` (templated)
     :param key: columns of the key for ``upsert``
-    :param format: ``json`` (one document a record) or ``csv``
+    :param format: ``json`` (one document a record), ``csv`` or ``debezium`` (change events)
     :param map: column name to path in the document, where they differ; see ``headrace.load`` (templated)
     :param partitions: Kafka partitions to load, for tasks mapped over shares of a topic; None for all
         (templated)
