@@ -18,6 +18,7 @@ QUICK = Options(
     debezium_records=50_000,
     memory_records=600_000,
     decode_records=100_000,
+    window_frames=30_000,
 )
 """Enough to see that everything runs; too short for the numbers to mean much."""
 
@@ -34,6 +35,7 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], bool, bool]:
         ("debezium-records", "messages for Debezium's sink, which is slow"),
         ("memory-records", "messages in the longest topic of the memory case"),
         ("decode-records", "records to decode"),
+        ("window-frames", "frames of the window case"),
         ("partitions", "partitions of the topic"),
         ("weeks", "weeks the records are spread over"),
         ("workers", "workers of Headrace, processes of the parallel peers"),

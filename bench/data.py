@@ -52,7 +52,7 @@ _SUMS = (
 
 
 @functools.cache
-def _generator() -> str:
+def generator_mark() -> str:
     """A mark of the generator's sources, so that files of an older one are not used."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "csrc/core").glob("generate*.[ch]")):
@@ -70,7 +70,7 @@ class Data:
 
     def _path(self, ending: str) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        return self.folder / f"purchases-{self.records}-{self.weeks}w-{SEED}-{_generator()}.{ending}"
+        return self.folder / f"purchases-{self.records}-{self.weeks}w-{SEED}-{generator_mark()}.{ending}"
 
     def _write(self, form: str, path: Path) -> Path:
         if not path.exists():

@@ -90,6 +90,7 @@ class Options:
     debezium_records: int = 300_000
     memory_records: int = 10_000_000
     decode_records: int = 500_000
+    window_frames: int = 200_000
     partitions: int = 16
     weeks: int = 8
     workers: int = 2

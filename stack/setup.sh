@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 
 base=(gcc libc6-dev python3-dev python3-venv pkg-config libpq-dev librdkafka-dev libjansson-dev zlib1g-dev libzstd-dev
       libxxhash-dev tzdata ca-certificates default-jre-headless maven)
-tests=(chromium clang libclang-rt-14-dev zstd valgrind)
+tests=(chromium clang libclang-rt-14-dev zstd valgrind
+       g++ libsimdjson-dev)
 pythons=(make patchelf libssl-dev libffi-dev)
 
 die() { echo "setup: $*" >&2; exit 1; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,7 +15,7 @@ from bench import plot, shapes
 from bench.__main__ import main
 from bench.data import COLUMNS
 from bench.harness import Run
-from bench.peers import debezium_jdbc
+from bench.peers import debezium_jdbc, fields_simdjson
 from bench.plot import Panel, Series, draw, linear_ticks, log_ticks, number, pictures
 from bench.results import Files
 from bench.scaling import SCALES
@@ -167,3 +168,28 @@ def test_a_mistyped_plot_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no plot colums" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["scaling", "--rounds", "2"])
+
+
+def accepted(command: list[str]) -> set[str]:
+    """The damaged frames of bench/c/damaged.h that a program takes."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines())
+
+
+def test_who_checks_what_of_a_frame() -> None:
+    assert accepted(fields_simdjson.headrace("check")) == set()
+    assert accepted(fields_simdjson.simdjson("dom", "check")) == set()
+    assert accepted(fields_simdjson.simdjson("ondemand", "check")) == {
+        "a number that is none",
+        "a needless zero",
+        "a literal that is none",
+        "a missing value",
+        "a missing comma",
+        "a comma too many",
+        "a missing colon",
+        "a wrong bracket",
+        "a key without quotes",
+        "an unknown escape",
+        "half a surrogate pair",
+        "text behind the end",
+    }
