@@ -28,7 +28,7 @@ down: ## stop every service that was started from this checkout; data is kept
 status: $(STAMPS)/venv ## show what runs where
 	@$(PYTHON) -m stack status || true
 
-test: build $(STAMPS)/packages-tests ## run all tests, up to 30 minutes
+test: build $(STAMPS)/packages-tests $(STAMPS)/connect ## run all tests, up to 30 minutes
 	@tests/run
 
 test-quick: build ## run the tests that need no server, under a minute
@@ -91,7 +91,7 @@ $(STAMPS)/kafka: python/headrace/embedded/broker/pom.xml python/headrace/embedde
 	@$(PYTHON) -m stack.kafka fetch
 	@mkdir -p $(@D) && touch $@
 
-# Debezium's connectors: for the benchmark alone
+# Debezium's connectors: for the benchmark, the airports and their tests
 $(STAMPS)/connect: stack/connect/pom.xml stack/connect/plugins.sha256 | $(STAMPS)/packages $(STAMPS)/venv
 	@$(PYTHON) -m stack.connect fetch
 	@mkdir -p $(@D) && touch $@

@@ -58,7 +58,6 @@ class Worker:
         self._keep = keep
         self._settings = dict(settings or {})
         self._state = state or State(self.folder / "state.json")
-        self._secrets: dict[str, str] = {}
         self._port: int | None = None
 
     @property
@@ -92,10 +91,20 @@ class Worker:
 
         REST and the logs then show the placeholder only.
         """
-        self._secrets[key] = value
-        lines = [f"{name}={_escape(kept)}\n" for name, kept in sorted(self._secrets.items())]
-        write_private(self.secrets, "".join(lines))
+        self.keep_secrets({key: value})
         return f"${{file:{self.secrets}:{key}}}"
+
+    def keep_secrets(self, values: Mapping[str, str]) -> bool:
+        """Keep several at once beside those that are there; whether any of them was new or another one. A
+        connector that runs sees new ones when it is restarted.
+        """
+        before = self.secrets.read_text(encoding="utf-8") if self.secrets.exists() else ""
+        lines = {line.partition("=")[0]: line for line in before.splitlines()}
+        lines |= {key: f"{key}={_escape(value)}" for key, value in values.items()}
+        text = "".join(f"{lines[key]}\n" for key in sorted(lines))
+        if text != before:
+            write_private(self.secrets, text)
+        return text != before
 
     def start(self, patience: float = 120) -> Worker:
         """Start the worker unless it runs. Returns when it takes connectors."""

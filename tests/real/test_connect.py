@@ -1,4 +1,4 @@
-"""A real Connect worker, without connectors: those are fetched by the benchmark only."""
+"""A real Connect worker, without connectors: test_airports_capture.py has one with Debezium's."""
 
 from __future__ import annotations
 
