@@ -162,6 +162,18 @@ static void hr_kafka_on_error(rd_kafka_t *rk, int err, const char *reason, void 
     hr_kafka_log_add(&client->log, LOG_ERR, "", reason);
 }
 
+/* librdkafka's rebalance callback; called from a member's own polls. */
+static void hr_kafka_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions, void *opaque)
+{
+    hr_kafka_client *client = opaque;
+
+    (void)rk;
+    if (client->rebalance != NULL)
+        client->rebalance(client, err, partitions);
+    else
+        rd_kafka_assign(rk, NULL); /* it is being closed */
+}
+
 void hr_kafka_client_serve(hr_kafka_client *client)
 {
     for (int i = 0; i < 100 && rd_kafka_poll(client->rk, 0) > 0; i++)
@@ -277,7 +289,7 @@ static bool hr_kafka_gives_way(const char *name, const json_t *config)
 
 static int hr_kafka_set_defaults(rd_kafka_conf_t *conf, hr_kafka_role role, const json_t *config, hr_error *error)
 {
-    const hr_kafka_setting *settings = role == HR_KAFKA_READER ? reader_defaults : writer_defaults;
+    const hr_kafka_setting *settings = role != HR_KAFKA_WRITER ? reader_defaults : writer_defaults;
 
     for (; settings->name != NULL; settings++)
         if (!hr_kafka_gives_way(settings->name, config))
@@ -322,8 +334,8 @@ static const char *hr_kafka_value(const json_t *value, char *number, size_t size
 /* One setting of the user. Settings reserved for the other role are left out: one set of settings may serve readers and writers. */
 static int hr_kafka_set_user(rd_kafka_conf_t *conf, hr_kafka_role role, const char *name, const json_t *json, hr_error *error)
 {
-    const hr_kafka_reserved *mine = role == HR_KAFKA_READER ? reader_reserved : writer_reserved;
-    const hr_kafka_reserved *other = role == HR_KAFKA_READER ? writer_reserved : reader_reserved;
+    const hr_kafka_reserved *mine = role != HR_KAFKA_WRITER ? reader_reserved : writer_reserved;
+    const hr_kafka_reserved *other = role != HR_KAFKA_WRITER ? writer_reserved : reader_reserved;
     char number[32];
     const char *value = hr_kafka_value(json, number, sizeof(number));
 
@@ -358,7 +370,7 @@ static int hr_kafka_fill(rd_kafka_conf_t *conf, const json_t *config, hr_kafka_r
     }
     if (!bootstrap)
         return hr_error_set(error, HR_EUSAGE, "Kafka setting \"bootstrap.servers\" is missing: say where a broker is, as host:port");
-    HR_RETURN_NOT_OK(hr_kafka_set_all(conf, role == HR_KAFKA_READER ? reader_forced : writer_forced, error));
+    HR_RETURN_NOT_OK(hr_kafka_set_all(conf, role != HR_KAFKA_WRITER ? reader_forced : writer_forced, error));
     for (int i = 0; i < forced_count; i++)
         HR_RETURN_NOT_OK(hr_kafka_set(conf, forced[i].name, forced[i].value, false, error));
     return HR_OK;
@@ -386,7 +398,9 @@ int hr_kafka_client_open(const json_t *config, hr_kafka_role role, const hr_kafk
         rd_kafka_conf_set_error_cb(conf, hr_kafka_on_error);
         if (role == HR_KAFKA_WRITER && delivery != NULL)
             rd_kafka_conf_set_dr_msg_cb(conf, delivery);
-        client->rk = rd_kafka_new(role == HR_KAFKA_READER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
+        if (role == HR_KAFKA_MEMBER)
+            rd_kafka_conf_set_rebalance_cb(conf, hr_kafka_on_rebalance);
+        client->rk = rd_kafka_new(role != HR_KAFKA_WRITER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
         if (client->rk == NULL) {
             hr_kafka_log_last(&client->log, LOG_WARNING, last, sizeof(last));
             rc = hr_error_set(error, HR_EUSAGE, "librdkafka cannot use the Kafka settings: %s%s%s", reason, last[0] ? "; " : "", last);

@@ -31,7 +31,8 @@ typedef struct hr_kafka_log {
 
 typedef enum hr_kafka_role {
     HR_KAFKA_READER, /* reads partitions at offsets it is given, and asks for metadata and offsets */
-    HR_KAFKA_WRITER  /* an idempotent producer */
+    HR_KAFKA_WRITER, /* an idempotent producer */
+    HR_KAFKA_MEMBER  /* a reader that is a member of a consumer group: group.id comes with the forced settings */
 } hr_kafka_role;
 
 typedef struct hr_kafka_client {
@@ -43,6 +44,9 @@ typedef struct hr_kafka_client {
     atomic_bool missing;      /* a topic or partition that is used was not there; cleared by whoever looks into it */
     bool kerberos;            /* credentials are a ticket */
     void *delivery;           /* the producer's, for its delivery callback */
+    /* a member's: called by its own polls when partitions come (RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) or go */
+    void (*rebalance)(struct hr_kafka_client *client, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions);
+    void *rebalance_arg;
     const atomic_bool *cancel; /* set by whoever wants questions to end with HR_ECANCELLED when it rises; NULL at first */
 } hr_kafka_client;
 

@@ -129,6 +129,7 @@ extern PyMethodDef hr_py_generate_methods[];
 extern PyMethodDef hr_py_produce_methods[];
 extern PyMethodDef hr_py_messages_methods[];
 extern PyMethodDef hr_py_window_methods[];
+extern PyMethodDef hr_py_window_topic_methods[];
 extern PyMethodDef hr_py_version_methods[];
 
 /* database.c */

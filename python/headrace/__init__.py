@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace._results import Results, results
     from headrace._source import Query
     from headrace._window import WindowReject, window
+    from headrace._window_topic import WindowProgress, WindowReceipt, window_topic
     from headrace.errors import (
         BalanceError,
         CancelledError,
@@ -66,6 +67,8 @@ _HOMES: dict[str, str | None] = {
     "Schema": "_headrace",
     "SchemaError": "errors",
     "UsageError": "errors",
+    "WindowProgress": "_window_topic",
+    "WindowReceipt": "_window_topic",
     "WindowReject": "_window",
     "dead_letters": None,
     "decode_csv": "_records",
@@ -88,6 +91,7 @@ _HOMES: dict[str, str | None] = {
     "results": "_results",
     "topics": None,
     "window": "_window",
+    "window_topic": "_window_topic",
 }
 
 __all__ = [
@@ -113,6 +117,8 @@ __all__ = [
     "Schema",
     "SchemaError",
     "UsageError",
+    "WindowProgress",
+    "WindowReceipt",
     "WindowReject",
     "__version__",
     "dead_letters",
@@ -136,6 +142,7 @@ __all__ = [
     "results",
     "topics",
     "window",
+    "window_topic",
 ]
 
 

@@ -61,6 +61,11 @@ struct hr_aggregate_ops {
 extern const hr_aggregate_ops *const hr_aggregates[];
 const hr_aggregate_ops *hr_aggregate_find(const char *name);
 
+/* Whether it counts different values. */
+static inline bool hr_aggregate_is_set(const hr_aggregate *aggregate)
+{
+    return strncmp(aggregate->ops->name, "distinct", 8) == 0;
+}
 /* Room for the values of rows [lower, upper). */
 int hr_aggregate_values(hr_aggregate *aggregate, int64_t lower, int64_t upper, hr_error *error);
 /* Values that are numbers as they are, others by their number in the dictionary; nulls as 0. For prepare. */

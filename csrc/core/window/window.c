@@ -174,12 +174,15 @@ static int hr_windows_fingerprint(hr_windows *windows, hr_error *error)
     for (int32_t i = 0; rc == HR_OK && i < options->aggregate_count; i++) {
         const hr_aggregate *aggregate = &windows->aggregates[i];
 
-        rc = hr_buffer_append(&text, aggregate->ops->name, strlen(aggregate->ops->name) + 1, error);
+        const char *name = options->keyed && hr_aggregate_is_set(aggregate) ? "count" : aggregate->ops->name;
+        int32_t precision = options->keyed ? 0 : aggregate->precision;
+
+        rc = hr_buffer_append(&text, name, strlen(name) + 1, error);
         if (rc == HR_OK && aggregate->column >= 0)
             rc = hr_buffer_append(&text, windows->schema->columns[aggregate->column].name,
                                   strlen(windows->schema->columns[aggregate->column].name) + 1, error);
         if (rc == HR_OK)
-            rc = hr_buffer_append(&text, &aggregate->precision, sizeof(aggregate->precision), error);
+            rc = hr_buffer_append(&text, &precision, sizeof(precision), error);
     }
     for (int32_t i = 0; rc == HR_OK && i < windows->used->count; i++) {
         const hr_column_def *column = &windows->used->columns[i];

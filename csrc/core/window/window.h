@@ -63,6 +63,8 @@ typedef struct hr_window_options {
     int32_t votes;     /* 0: HR_WINDOW_VOTES */
     bool name_windows; /* results have the column "window" */
     bool early;        /* results have the column "final" */
+    bool keyed;        /* no value that is counted lies in two lanes: partials hold numbers, not sets. The second stage has count where
+                          the first has distinct or distinct_hll */
     uint64_t seed;     /* of the hash tables; results do not depend on it. Against ids chosen to collide */
 } hr_window_options;
 
@@ -106,8 +108,15 @@ int hr_windows_settle(hr_windows *windows, int32_t lane, hr_error *error);
 int hr_windows_lane(hr_windows *windows, int32_t lane, hr_error *error);
 /* The lane holds the watermark no more until it brings a row. Its held rows stay held. */
 int hr_windows_idle(hr_windows *windows, int32_t lane, hr_error *error);
+/* Raise the lane's watermark to this, at least: for a lane that brings nothing while others, of which these windows know nothing, go on.
+ * What it brings later and is older is late. Noted with the lane's position, so that reading again decides the same; nothing happens while
+ * its rows are read again. */
+int hr_windows_raise(hr_windows *windows, int32_t lane, int64_t watermark, hr_error *error);
 /* The lane belongs to another worker now: forgotten, with its held rows. */
 void hr_windows_drop_lane(hr_windows *windows, int32_t lane);
+
+/* The offset of the i-th row that is held in the lane, in order; INT64_MIN when there are no more. */
+int64_t hr_windows_held(const hr_windows *windows, int32_t lane, int32_t i);
 
 /* The verdicts so far other than COUNTED, in order; *count of them. They stay until hr_windows_settled_clear. */
 const hr_window_settled *hr_windows_settled(const hr_windows *windows, size_t *count);

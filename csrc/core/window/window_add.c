@@ -122,6 +122,27 @@ int hr_windows_idle(hr_windows *windows, int32_t lane, hr_error *error)
     return HR_OK;
 }
 
+int hr_windows_raise(hr_windows *windows, int32_t lane, int64_t watermark, hr_error *error)
+{
+    hr_lane *found;
+    hr_lane_event *last;
+
+    HR_RETURN_NOT_OK(hr_windows_make_lane(windows, lane, &found, error));
+    if (found->position < found->replay_until || watermark <= hr_lane_watermark(found, windows->options.lateness))
+        return HR_OK;
+    last = found->event_count > 0 ? &found->events[found->event_count - 1] : NULL;
+    if (last != NULL && last->kind == HR_LANE_FLOOR && last->offset == found->position) {
+        last->floor = watermark; /* of two raises between the same rows the later one says all */
+        last->epoch = windows->epoch;
+    } else {
+        hr_lane_event event = {.offset = found->position, .floor = watermark, .epoch = windows->epoch, .kind = HR_LANE_FLOOR};
+
+        HR_RETURN_NOT_OK(hr_lane_note(found, &event, error));
+    }
+    found->floor = watermark;
+    return HR_OK;
+}
+
 void hr_windows_drop_lane(hr_windows *windows, int32_t lane)
 {
     hr_lane *found = hr_windows_find_lane(windows, lane);
@@ -137,6 +158,13 @@ int64_t hr_windows_position(const hr_windows *windows, int32_t lane)
     const hr_lane *found = hr_windows_find_lane(windows, lane);
 
     return found != NULL ? found->position : INT64_MIN;
+}
+
+int64_t hr_windows_held(const hr_windows *windows, int32_t lane, int32_t i)
+{
+    const hr_lane *found = hr_windows_find_lane(windows, lane);
+
+    return found != NULL && i >= 0 && i < found->held_count ? found->held[i].offset : INT64_MIN;
 }
 
 int64_t hr_windows_watermark(const hr_windows *windows)

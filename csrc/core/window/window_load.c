@@ -270,8 +270,8 @@ static int hr_load_place(hr_windows *windows, int32_t spec, int64_t start, int64
     return rc;
 }
 
-static int hr_load_window(hr_windows *windows, hr_wire *in, const uint32_t *keys, uint64_t key_count, hr_group *scratch, int64_t *late,
-                          hr_error *error)
+static int hr_load_window(hr_windows *windows, hr_wire *in, const uint32_t *keys, uint64_t key_count, hr_group *scratch, bool partial,
+                          int64_t *late, hr_error *error)
 {
     uint64_t spec, groups, key, rows;
     int64_t start, end, epoch;
@@ -283,6 +283,8 @@ static int hr_load_window(hr_windows *windows, hr_wire *in, const uint32_t *keys
     if (!hr_load_window_is_sound(windows, (int32_t)spec, start, end) ||
         (windows->plans[spec].spec.kind == HR_WINDOW_SESSION && groups != 1))
         return hr_wire_damaged("a window that cannot be (or the time zone has changed)", error);
+    if (partial)
+        epoch = INT64_MAX; /* the first stage's: it says nothing here */
     for (uint64_t g = 0; rc == HR_OK && g < groups; g++) {
         int32_t index;
 
@@ -299,7 +301,7 @@ static int hr_load_window(hr_windows *windows, hr_wire *in, const uint32_t *keys
 }
 
 /* Keys, dictionaries, windows. *late: rows of windows that are closed here. */
-static int hr_load_windows(hr_windows *windows, hr_wire *in, int64_t *late, hr_error *error)
+static int hr_load_windows(hr_windows *windows, hr_wire *in, bool partial, int64_t *late, hr_error *error)
 {
     uint32_t *keys = NULL;
     uint64_t key_count = 0, count = 0;
@@ -313,7 +315,7 @@ static int hr_load_windows(hr_windows *windows, hr_wire *in, int64_t *late, hr_e
     if (rc == HR_OK && !hr_wire_count(in, 26, &count))
         rc = hr_wire_damaged("its windows", error);
     for (uint64_t i = 0; rc == HR_OK && i < count; i++)
-        rc = hr_load_window(windows, in, keys, key_count, scratch, late, error);
+        rc = hr_load_window(windows, in, keys, key_count, scratch, partial, late, error);
     if (rc == HR_OK && in->p != in->end)
         rc = hr_wire_damaged("more follows its end", error);
     for (int32_t i = 0; i < windows->options.aggregate_count; i++) {
@@ -356,7 +358,7 @@ int hr_windows_load(hr_windows *windows, const void *bytes, size_t n, hr_error *
     windows->epoch = saved.epoch;
     windows->result_rows = saved.result_rows;
     if (saved.flags & HR_SAVE_WINDOWS)
-        HR_RETURN_NOT_OK(hr_load_windows(windows, &saved.in, &late, error));
+        HR_RETURN_NOT_OK(hr_load_windows(windows, &saved.in, false, &late, error));
     else if (saved.in.p != saved.in.end)
         return hr_wire_damaged("more follows its end", error);
     windows->closed = saved.closed;
@@ -430,7 +432,7 @@ int hr_windows_absorb(hr_windows *windows, const void *bytes, size_t n, hr_error
         hr_lane_free(&read);
         HR_RETURN_NOT_OK(rc);
     }
-    HR_RETURN_NOT_OK(hr_load_windows(windows, &saved.in, &late, error));
+    HR_RETURN_NOT_OK(hr_load_windows(windows, &saved.in, true, &late, error));
     if (late > 0 && saved.lanes > 0)
         hr_windows_find_lane(windows, first)->late += late;
     return HR_OK;

@@ -125,7 +125,28 @@ static int hr_save_strings(const hr_aggregate *aggregate, const uint32_t *rank, 
     return HR_OK;
 }
 
-static int hr_save_window(const hr_windows *windows, int32_t index, uint32_t *const *ranks, hr_buffer *out, hr_error *error)
+/* Whether a partial holds only the aggregate's number. */
+static bool hr_save_as_number(const hr_windows *windows, const hr_aggregate *aggregate, bool partial)
+{
+    return partial && windows->options.keyed && hr_aggregate_is_set(aggregate);
+}
+
+/* A distinct count as the state of count, with which it adds. */
+static int hr_save_number(const hr_aggregate *aggregate, const void *state, hr_buffer *out, hr_error *error)
+{
+    static const hr_type bigint = {.kind = HR_INT8, .typmod = -1, .scale = -1, .max_chars = -1, .name = "bigint"};
+    hr_column column;
+    int rc = hr_column_init(&column, &bigint, error);
+
+    if (rc == HR_OK)
+        rc = aggregate->ops->result(aggregate, state, &column, error);
+    if (rc == HR_OK)
+        rc = hr_wire_put_i64(out, hr_column_get_int64(&column, 0), error);
+    hr_column_free(&column);
+    return rc;
+}
+
+static int hr_save_window(const hr_windows *windows, int32_t index, uint32_t *const *ranks, bool partial, hr_buffer *out, hr_error *error)
 {
     const hr_window *window = &windows->windows[index];
     uint64_t groups = 0;
@@ -145,28 +166,32 @@ static int hr_save_window(const hr_windows *windows, int32_t index, uint32_t *co
         for (int32_t i = 0; i < windows->options.aggregate_count; i++) {
             const hr_aggregate *aggregate = &windows->aggregates[i];
 
-            HR_RETURN_NOT_OK(aggregate->ops->save(aggregate, hr_group_state(group, aggregate), ranks[i + 1], out, error));
+            if (hr_save_as_number(windows, aggregate, partial))
+                HR_RETURN_NOT_OK(hr_save_number(aggregate, hr_group_state(group, aggregate), out, error));
+            else
+                HR_RETURN_NOT_OK(aggregate->ops->save(aggregate, hr_group_state(group, aggregate), ranks[i + 1], out, error));
         }
     }
     return HR_OK;
 }
 
 /* Keys, dictionaries, windows. ranks[0] is of the keys, ranks[i + 1] of aggregate i. */
-static int hr_save_windows(const hr_windows *windows, const int32_t *list, int32_t count, uint32_t **ranks, hr_buffer *out, hr_error *error)
+static int hr_save_windows(const hr_windows *windows, const int32_t *list, int32_t count, uint32_t **ranks, bool partial, hr_buffer *out,
+                           hr_error *error)
 {
     uint32_t used;
 
     HR_RETURN_NOT_OK(hr_save_rank(windows, list, count, -1, &ranks[0], &used, error));
     HR_RETURN_NOT_OK(hr_save_keys(windows, ranks[0], used, out, error));
     for (int32_t i = 0; i < windows->options.aggregate_count; i++) {
-        if (!windows->aggregates[i].interns)
+        if (!windows->aggregates[i].interns || hr_save_as_number(windows, &windows->aggregates[i], partial))
             continue;
         HR_RETURN_NOT_OK(hr_save_rank(windows, list, count, i, &ranks[i + 1], &used, error));
         HR_RETURN_NOT_OK(hr_save_strings(&windows->aggregates[i], ranks[i + 1], used, out, error));
     }
     HR_RETURN_NOT_OK(hr_wire_put_varint(out, (uint64_t)count, error));
     for (int32_t i = 0; i < count; i++)
-        HR_RETURN_NOT_OK(hr_save_window(windows, list[i], ranks, out, error));
+        HR_RETURN_NOT_OK(hr_save_window(windows, list[i], ranks, partial, out, error));
     return HR_OK;
 }
 
@@ -186,7 +211,7 @@ static int hr_write_all(const hr_windows *windows, const int32_t *list, int32_t 
     for (int32_t i = 0; i < windows->lane_count; i++)
         HR_RETURN_NOT_OK(hr_save_lane(windows, &windows->lanes[i], (flags & HR_SAVE_PARTIAL) != 0, out, error));
     if (flags & HR_SAVE_WINDOWS)
-        HR_RETURN_NOT_OK(hr_save_windows(windows, list, count, ranks, out, error));
+        HR_RETURN_NOT_OK(hr_save_windows(windows, list, count, ranks, (flags & HR_SAVE_PARTIAL) != 0, out, error));
     return hr_wire_put_u64(out, XXH3_64bits(out->data + before, out->size - before), error);
 }
 

@@ -24,6 +24,7 @@ VERBS = {
     "receipts": "list what past runs did",
     "dead-letters": "list, show and replay rejected records",
     "partition": "split a file by ISO week, day or month of a column",
+    "window": "count a topic's frames in event-time windows, exactly once",
     "hash": "add hash keys and hash diffs to records",
     "generate": "make linked customers, products and purchases, or frames of visitors",
     "produce": "send the lines of a file to a Kafka topic",

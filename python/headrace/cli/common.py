@@ -169,7 +169,7 @@ def _guarded(run: Callable[[argparse.Namespace], int], arguments: argparse.Names
     try:
         return run(arguments)
     except HeadraceError as error:
-        if isinstance(error.receipt, Receipt):
+        if hasattr(error.receipt, "to_dict"):
             say(str(error.receipt))
         say(f"headrace {arguments.verb}: {error}")
         report(arguments, error)
@@ -201,7 +201,7 @@ def report(arguments: argparse.Namespace, error: HeadraceError) -> None:
     """With --json, a failure is JSON on stdout too."""
     if not getattr(arguments, "json", False):
         return
-    receipt = error.receipt.to_dict() if isinstance(error.receipt, Receipt) else None
+    receipt = error.receipt.to_dict() if hasattr(error.receipt, "to_dict") else None
     details = {
         "code": error.code,
         "message": str(error),
