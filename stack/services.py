@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stack import kafka, mail, postgres
 from stack.airflow import USER, Airflow
 from stack.paths import SERVICES
 from stack.state import State
+
+if TYPE_CHECKING:
+    from stack.airports.system import System
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +117,7 @@ class Stack:
                 log.info("Nothing of ours is running.")
                 return
             log.info("Stopping %s.", ", ".join(running))
+            self._airline().down()
             Airflow(self.folder / "airflow", self.postgres, **self._common).stop()
             self.mail.stop()
             self.kafka.stop()
@@ -128,6 +132,7 @@ class Stack:
         """Stop everything and remove all data, logs and secrets of the services."""
         self.down()
         self.postgres.destroy()
+        self._airline().wipe()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def status(self) -> list[Row]:
@@ -170,6 +175,12 @@ class Stack:
 
     def _mail_up(self) -> bool:
         return self.state.running(self.mail.name) is not None
+
+    def _airline(self) -> System:
+        """The airline of stack/airports, whose processes are remembered beside these."""
+        from stack.airports.system import System  # which imports this module
+
+        return System(self)
 
     @staticmethod
     def _start(what: str, usual: str, up: Callable[[], bool], start: Callable[[], object]) -> None:

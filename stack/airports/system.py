@@ -10,7 +10,6 @@ from typing import Any
 from stack import connect, kafka
 from stack.airports import capture
 from stack.airports.pair import Pair
-from stack.paths import SERVICES
 from stack.services import Stack
 
 log = logging.getLogger(__name__)
@@ -88,8 +87,3 @@ def _say(what: str, usual: str, start: Callable[[], object]) -> None:
     begin = time.monotonic()
     start()
     log.info("%s: up after %.1f s.", what[0].upper() + what[1:], time.monotonic() - begin)
-
-
-def known() -> bool:
-    """Whether an airline was ever started from this checkout."""
-    return (SERVICES / "airports").exists()

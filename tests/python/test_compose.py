@@ -59,7 +59,7 @@ def test_ports_are_on_loopback_and_differ(services: dict[str, Any]) -> None:
 def test_images_are_pinned_and_services_watched(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert "build" in service or re.search(r":v?\d+\.\d+", service["image"]), name
-        if name != "airflow-migrate":  # it runs once and ends
+        if name not in ("airflow-migrate", "airports-register"):  # they run once and end
             assert "healthcheck" in service, name
             assert service["restart"] == "unless-stopped", name
 
@@ -71,7 +71,13 @@ def test_versions_are_those_of_the_stack(services: dict[str, Any]) -> None:
     assert kafka
     assert postgres
     assert services["kafka-1"]["image"] == f"apache/kafka:{kafka[1]}"
-    assert services["postgres"]["image"] == f"postgres:{postgres[1]}"
+    for name in ("postgres", "airports-primary", "airports-replica"):
+        assert services[name]["image"] == f"postgres:{postgres[1]}"
+    connectors = (ROOT / "stack/connect/pom.xml").read_text()
+    debezium = re.search(r"debezium-connector-postgres</artifactId>\s*<version>(.+?)</", connectors)
+    assert debezium
+    for name in ("airports-connect", "airports-register"):
+        assert services[name]["image"] == f"quay.io/debezium/connect:{debezium[1]}"
 
 
 def test_every_secret_is_made_by_make_env_and_none_is_written_here(tmp_path: Path) -> None:
@@ -88,6 +94,35 @@ def test_every_secret_is_made_by_make_env_and_none_is_written_here(tmp_path: Pat
     before = env.read_text()
     subprocess.run(["bash", str(script)], check=True, capture_output=True)
     assert env.read_text() == before, "an .env that is there must stay"
+
+
+def test_an_older_env_gets_what_it_lacks_and_keeps_what_it_has(tmp_path: Path) -> None:
+    script = tmp_path / "deploy" / "make-env"
+    script.parent.mkdir()
+    script.write_text((ROOT / "deploy/make-env").read_text())
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=mine\nPOSTGRES_PORT=5555\n")
+    subprocess.run(["bash", str(script)], check=True, capture_output=True)
+    lines = (tmp_path / ".env").read_text().splitlines()
+    assert lines[:2] == ["POSTGRES_PASSWORD=mine", "POSTGRES_PORT=5555"]
+    assert any(line.startswith("AIRPORTS_REPLICA_PASSWORD=") for line in lines)
+
+
+def test_the_airline_is_that_of_the_stack(services: dict[str, Any]) -> None:
+    """Settings, rules of access and tables: what stack/airports starts as processes."""
+    from stack.airports.pair import _PRIMARY, PORTS, SMALL
+
+    airline = {name for name, service in services.items() if "airports" in service.get("profiles", [])}
+    assert airline == {name for name in services if name.startswith("airports-")}
+    command = services["airports-primary"]["command"]
+    for name in ("wal_level", "max_wal_senders", "max_replication_slots", "max_connections"):
+        assert f"-c{name}={_PRIMARY[name]}" in command
+    assert f"-cmax_connections={SMALL['max_connections']}" in services["airports-replica"]["command"]
+    mounted = " ".join(services["airports-primary"]["volumes"])
+    for path in sorted((ROOT / "sql/airports").glob("0*.sql")):
+        assert f"./sql/airports/{path.name}:/docker-entrypoint-initdb.d/{path.name}:ro" in mounted
+    for side in ("primary", "replica"):
+        assert "-chba_file=/etc/postgresql/pg_hba.conf" in services[f"airports-{side}"]["command"]
+        assert f":-{PORTS[side]}}}:" in services[f"airports-{side}"]["ports"][0]
 
 
 def test_connections_are_those_of_the_stack(services: dict[str, Any]) -> None:
