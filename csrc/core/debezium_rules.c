@@ -87,6 +87,21 @@ static int hr_change_spell_marker(hr_change_rules *rules, hr_error *error)
     return HR_OK;
 }
 
+/* What numbers in a column of times count. */
+static uint8_t hr_change_time_form(const hr_type *type, hr_times_form times)
+{
+    bool coarse = type->scale >= 0 && type->scale <= 3;
+
+    switch (times) {
+    case HR_TIMES_MILLIS: return HR_FORM_MILLIS;
+    case HR_TIMES_MICROS: return HR_FORM_MICROS;
+    case HR_TIMES_NANOS: return HR_FORM_NANOS;
+    case HR_TIMES_ADAPTIVE_TIMESTAMPS: return coarse && type->kind != HR_TIME ? HR_FORM_MILLIS : HR_FORM_MICROS;
+    case HR_TIMES_ADAPTIVE: break;
+    }
+    return coarse ? HR_FORM_MILLIS : HR_FORM_MICROS;
+}
+
 /* What holds for values of this type when the message has no schema. */
 static hr_change_field hr_change_default(const hr_type *type, const hr_decode_options *options)
 {
@@ -111,9 +126,7 @@ static hr_change_field hr_change_default(const hr_type *type, const hr_decode_op
     case HR_TIME:
     case HR_TIMESTAMP:
     case HR_TIMESTAMPTZ:
-        form.form = options->change_time == HR_UNIT_MS   ? HR_FORM_MILLIS
-                    : options->change_time == HR_UNIT_NS ? HR_FORM_NANOS
-                                                         : HR_FORM_MICROS;
+        form.form = hr_change_time_form(type, options->change_time);
         break;
     case HR_ARRAY:
         form = hr_change_default(type->element, options);

@@ -360,9 +360,9 @@ static int hr_change_infinite_number(uint8_t form, int64_t value)
             return 1;
         return value == INT64_C(-9223372036832400000) || value == INT64_C(-9223372036832400) ? -1 : 0;
     case HR_FORM_MICROS:
-        if (value == INT64_C(9223372036825200000))
+        if (value == INT64_C(9223372036825200000) || value == INT64_MAX)
             return 1;
-        return value == INT64_C(-9223372036832400000) ? -1 : 0;
+        return value == INT64_C(-9223372036832400000) || value == INT64_MIN ? -1 : 0;
     case HR_FORM_NANOS: return value == INT64_MAX ? 1 : value == INT64_MIN ? -1 : 0;
     default: return 0;
     }
@@ -451,6 +451,8 @@ static int hr_change_time(const hr_change_rules *rules, const hr_type *type, uin
         return hr_change_iso(rules, type, field, error);
     if (field->token == HR_TOKEN_NUMBER && field->len < 10)
         return HR_OK;
+    if (type->kind == HR_INTERVAL && hr_change_integer(field, &value) && (value == INT64_MAX || value == INT64_MIN))
+        return hr_change_bad(field, HR_REASON_RANGE, "the interval was too long for Debezium's 64 bits: this is not its value", error);
     if (hr_change_is_time(type->kind) && hr_change_integer(field, &value)) {
         int infinite = hr_change_infinite_number(form, value);
         if (infinite != 0)

@@ -43,6 +43,13 @@ typedef struct hr_field {
 } hr_field;
 
 /* How values stand in change events whose schema does not come with them (debezium.h). */
+typedef enum hr_times_form {
+    HR_TIMES_ADAPTIVE = 0, /* milliseconds for columns of precision 3 and less, else microseconds */
+    HR_TIMES_ADAPTIVE_TIMESTAMPS, /* the same, but times of day always in microseconds */
+    HR_TIMES_MILLIS,
+    HR_TIMES_MICROS,
+    HR_TIMES_NANOS
+} hr_times_form;
 typedef enum hr_decimal_form { HR_DECIMAL_AS_STRING = 0, HR_DECIMAL_AS_BASE64 } hr_decimal_form;
 typedef enum hr_binary_form { HR_BINARY_BASE64 = 0, HR_BINARY_HEX } hr_binary_form;
 
@@ -55,7 +62,7 @@ typedef struct hr_decode_options {
     const char *const *header; /* names when there is no header line; NULL: the schema's order */
     int32_t header_count;
     /* Change events */
-    hr_time_unit change_time;       /* of times and timestamps: HR_UNIT_MS, _US (also when NONE) or _NS */
+    hr_times_form change_time;      /* of times and timestamps as numbers */
     hr_decimal_form change_decimal;
     hr_binary_form change_binary;   /* of bytea */
     const char *change_marker;      /* stands for an unchanged TOAST value; Debezium's own when NULL */

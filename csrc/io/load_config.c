@@ -121,7 +121,7 @@ static int hr_config_csv(const json_t *root, hr_load_config *config, hr_error *e
 /* How values stand in change events that bring no schema. */
 static int hr_config_debezium(const json_t *root, hr_load_config *config, hr_error *error)
 {
-    static const char *const times[] = {"micros", "millis", "nanos", NULL};
+    static const char *const times[] = {"adaptive", "adaptive_time_microseconds", "millis", "micros", "nanos", NULL};
     static const char *const decimals[] = {"string", "base64", NULL};
     static const char *const binaries[] = {"base64", "hex", NULL};
     static const char *const names[] = {"time", "decimal", "binary", "unavailable", NULL};
@@ -142,7 +142,7 @@ static int hr_config_debezium(const json_t *root, hr_load_config *config, hr_err
             return hr_error_set(error, HR_EUSAGE, "debezium: \"%s\" is no setting; there are time, decimal, binary, unavailable", name);
     }
     HR_RETURN_NOT_OK(hr_config_choice(debezium, "time", times, 0, &choice, error));
-    out->change_time = choice == 1 ? HR_UNIT_MS : choice == 2 ? HR_UNIT_NS : HR_UNIT_US;
+    out->change_time = (hr_times_form)choice;
     HR_RETURN_NOT_OK(hr_config_choice(debezium, "decimal", decimals, 0, &choice, error));
     out->change_decimal = (hr_decimal_form)choice;
     HR_RETURN_NOT_OK(hr_config_choice(debezium, "binary", binaries, 0, &choice, error));

@@ -393,14 +393,15 @@ static PyObject *hr_py_decode_csv(PyObject *module, PyObject *args, PyObject *kw
 /* What decode_debezium may be told, as decode options. -1 with an exception set. */
 static int hr_py_change_options(const char *time, const char *decimal, const char *binary, hr_decode_options *options)
 {
-    if (strcmp(time, "micros") == 0)
-        options->change_time = HR_UNIT_US;
-    else if (strcmp(time, "millis") == 0)
-        options->change_time = HR_UNIT_MS;
-    else if (strcmp(time, "nanos") == 0)
-        options->change_time = HR_UNIT_NS;
-    else
-        return PyErr_Format(PyExc_ValueError, "time must be micros, millis or nanos, not %s", time), -1;
+    static const char *const times[] = {"adaptive", "adaptive_time_microseconds", "millis", "micros", "nanos"};
+    size_t choice = 0;
+
+    while (choice < sizeof(times) / sizeof(times[0]) && strcmp(times[choice], time) != 0)
+        choice++;
+    if (choice == sizeof(times) / sizeof(times[0]))
+        return PyErr_Format(PyExc_ValueError, "time must be adaptive, adaptive_time_microseconds, millis, micros or nanos, not %s", time),
+               -1;
+    options->change_time = (hr_times_form)choice;
     if (strcmp(decimal, "string") != 0 && strcmp(decimal, "base64") != 0)
         return PyErr_Format(PyExc_ValueError, "decimal must be string or base64, not %s", decimal), -1;
     if (strcmp(binary, "base64") != 0 && strcmp(binary, "hex") != 0)
@@ -414,7 +415,7 @@ static PyObject *hr_py_decode_debezium(PyObject *module, PyObject *args, PyObjec
 {
     static char *names[] = {"data", "schema", "keys", "time", "decimal", "binary", "unavailable", NULL};
     const hr_format *format = hr_format_find("debezium");
-    const char *time = "micros", *decimal = "string", *binary = "base64", *unavailable = NULL;
+    const char *time = "adaptive", *decimal = "string", *binary = "base64", *unavailable = NULL;
     PyObject *data, *schema, *keys = Py_None, *result = NULL;
     hr_py_input input = {0};
     hr_decode_options options = {0};
@@ -453,7 +454,7 @@ PyMethodDef hr_py_decode_methods[] = {
      PyDoc_STR("decode_csv(data, schema, delimiter=',', quote='\"', header=True, null='')\n--\n\n"
                "CSV as (Batch, rejects). With header the first record names the columns, otherwise they are the schema's.")},
     {"decode_debezium", HR_PY_KEYWORDS(hr_py_decode_debezium), METH_VARARGS | METH_KEYWORDS,
-     PyDoc_STR("decode_debezium(data, schema, keys=None, time='micros', decimal='string', binary='base64', unavailable=None)\n--\n\n"
+     PyDoc_STR("decode_debezium(data, schema, keys=None, time='adaptive', decimal='string', binary='base64', unavailable=None)\n--\n\n"
                "Debezium's change events in JSON as (Batch, rejects). keys: the messages' keys, which tell the row of a delete.")},
     {NULL, NULL, 0, NULL},
 };

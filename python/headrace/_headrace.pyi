@@ -77,7 +77,7 @@ def decode_debezium(
     data: str | bytes | bytearray | memoryview | Iterable[bytes | str | None],
     schema: Schema,
     keys: Iterable[bytes | str | None] | None = None,
-    time: str = "micros",
+    time: str = "adaptive",
     decimal: str = "string",
     binary: str = "base64",
     unavailable: str | None = None,

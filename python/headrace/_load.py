@@ -38,8 +38,9 @@ def load(
       key: the columns that identify a row
       format: "json", "csv" or "debezium" (default: by the file's name, else json)
       csv: {"delimiter", "quote", "header", "null"}
-      debezium: how values stand in change events that bring no schema: {"time": "micros"|"millis"|"nanos",
-        "decimal": "string"|"base64", "binary": "base64"|"hex", "unavailable": the unchanged TOAST marker}
+      debezium: how values stand in change events that bring no schema: {"time": "adaptive"|
+        "adaptive_time_microseconds"|"millis"|"micros"|"nanos", "decimal": "string"|"base64", "binary":
+        "base64"|"hex", "unavailable": the unchanged TOAST marker}
       map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp",
         for change events "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged",
         None, or {"path": ..., "unit": "s"|"ms"|"us"|"ns"|"days"}

@@ -281,7 +281,8 @@ static void check_form(const char *type, const hr_decode_options *options, const
 static void test_forms(void)
 {
     static const hr_decode_options base64 = {.change_decimal = HR_DECIMAL_AS_BASE64};
-    static const hr_decode_options millis = {.change_time = HR_UNIT_MS}, nanos = {.change_time = HR_UNIT_NS};
+    static const hr_decode_options millis = {.change_time = HR_TIMES_MILLIS}, nanos = {.change_time = HR_TIMES_NANOS};
+    static const hr_decode_options adaptive = {.change_time = HR_TIMES_ADAPTIVE_TIMESTAMPS}, micros = {.change_time = HR_TIMES_MICROS};
     static const hr_decode_options hex = {.change_binary = HR_BINARY_HEX}, marker = {.change_marker = "???"};
 
     check_form("numeric(12,2)", NULL, "\"99.99\"", "99.99");
@@ -331,6 +332,13 @@ static void test_forms(void)
     check_form("timestamp", &nanos, "9223372036854775807", "infinity");
     check_form("timestamp", &nanos, "-9223372036854775808", "-infinity");
     check_form("timestamp", &millis, "9223372036825200000", "infinity");
+    check_form("timestamp(3)", NULL, "1767323045123", "2026-01-02 03:04:05.123");
+    check_form("timestamp(4)", NULL, "1767323045123456", "2026-01-02 03:04:05.1235");
+    check_form("time(3)", NULL, "1001", "00:00:01.001");
+    check_form("time(3)", &adaptive, "1001000", "00:00:01.001");
+    check_form("timestamp(3)", &adaptive, "1767323045123", "2026-01-02 03:04:05.123");
+    check_form("timestamp(3)", &micros, "1767323045123000", "2026-01-02 03:04:05.123");
+    check_form("timestamp", NULL, "9223372036854775807", "infinity");
     check_form("timestamp[]", &millis, "[1767323045123]", "{\"2026-01-02 03:04:05.123\"}");
     check_form("timestamptz", NULL, "\"2026-01-02T01:04:05.123456Z\"", "2026-01-02 01:04:05.123456+00");
     check_form("timestamptz", NULL, "\"+292278994-08-16T23:00:00Z\"", "infinity");
