@@ -39,6 +39,8 @@ LONGEST = {
     "json": 2048,
     "csv": 2048,
     "json_oracle": 1024,
+    "json_look": 1024,
+    "window": 256,
     "frames": 2048,
     "file": 4096,
     "timezone": 2048,

@@ -245,6 +245,26 @@ def main() -> None:
             bytes([0, 4, 0, 0x10, 0, 0xFF, layout]) + bytes(i * 7 % 64 for i in range(90)),
         )
 
+    frame = (
+        b'{"type":"view","a":4711,"page":{"id":true,"name":1.78e-7,"title":"a \\"b\\" \\u00e4"},"b":{"c":"x","of":[1,[],{}]},'
+        b'"ts":1767225600,"d":{"e":{"f":[null,-0.5,1E+2]},"g":"\xc5\xbc"},"note":"' + b"word " * 12 + b'"}'
+    )
+    write("json_look", "frame", frame)
+    write("json_look", "spaced", frame.replace(b":", b" : ").replace(b",", b",\n  "))
+    write("json_look", "control", b'{"a":\x014776}')  # once taken for white space
+    for kind in range(8):
+        rows = bytes(b for i in range(8) for b in (40 + 3 * i, 100 + i % 5))
+        step = bytes([0, kind % 3, 7, 0]) + rows
+        write(
+            "window",
+            f"kind-{kind}",
+            bytes([kind])
+            + step * 3
+            + bytes([3, 6, 2, 2, 1, 0, 30, 7, 0, 40, 9])
+            + step
+            + bytes([6, 3, 1, 1]),
+        )
+
 
 if __name__ == "__main__":
     main()
