@@ -66,5 +66,9 @@ int hr_arrow_import_schema(const struct ArrowSchema *in, hr_schema **out, hr_err
 /* Append the rows of an array of that schema to a batch (a copy; `in` stays the caller's). HR_EDATA with row and column for values that
  * do not fit the batch's types (nanoseconds that would be cut are cut as the server cuts, by rounding). */
 int hr_arrow_import_batch(const struct ArrowSchema *schema, const struct ArrowArray *in, hr_batch *batch, hr_error *error);
+/* The same into an empty batch, without a copy of the columns that are laid out as a batch has them. If there are any, the array moves into
+ * the batch (in->release is NULL afterwards) and is released with it, from whatever thread frees it; otherwise it stays the caller's, as it
+ * does on failure. */
+int hr_arrow_adopt_batch(const struct ArrowSchema *schema, struct ArrowArray *in, hr_batch *batch, hr_error *error);
 
 #endif

@@ -62,6 +62,15 @@ const char *hr_arrow_metadata_find(const char *metadata, const char *key, size_t
 /* Check that `array` has the buffers and children that the field promises. HR_EUSAGE otherwise. */
 int hr_arrow_field_check(const hr_arrow_field *field, const struct ArrowArray *array, const char *name, hr_error *error);
 
+/* Whether a column of type `to` takes the field's times just as they are: its kind, and no precision that would round them. */
+bool hr_arrow_same_time(const hr_arrow_field *field, const hr_type *to);
+/* Whether the values of [from, from + n), nulls apart, lie within a type of the same layout. */
+bool hr_arrow_values_fit(const hr_arrow_field *field, const struct ArrowArray *array, int64_t from, int64_t n, const hr_type *to);
+/* Point an empty column at the array's rows [from, from + n). False, and nothing is changed, when they must be copied. */
+bool hr_arrow_lend_column(hr_arrow_field *field, const struct ArrowArray *array, int64_t from, int64_t n, bool not_null, hr_column *out);
+/* hr_arrow_import_batch; when any_lent is not NULL, columns are lent where that can be, and *any_lent says whether there is one. */
+int hr_arrow_import_rows(const struct ArrowSchema *schema, const struct ArrowArray *in, hr_batch *batch, bool *any_lent, hr_error *error);
+
 /* Append the array's logical element i (its own offset not yet added) to a column of any type that can take it. Nulls become nulls.
  * `text` is scratch. On failure the column is as it was. */
 int hr_arrow_field_append(hr_arrow_field *field, const struct ArrowArray *array, int64_t i, hr_column *out, hr_buffer *text,

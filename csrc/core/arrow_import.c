@@ -161,6 +161,17 @@ static int hr_arrow_import_column(hr_arrow_import *import, int32_t index, const 
     return HR_OK;
 }
 
+/* The same without a copy, if that can be. Rows of the table that are null as a whole are only known to the copy. */
+static bool hr_arrow_import_lent(hr_arrow_import *import, int32_t index, const struct ArrowArray *in, hr_batch *batch)
+{
+    const struct ArrowArray *array = import->arrays[index];
+
+    if (array == NULL || (in->null_count != 0 && in->buffers[0] != NULL))
+        return false;
+    return hr_arrow_lend_column(&import->fields[index], array, in->offset, in->length, batch->schema->columns[index].not_null,
+                                &batch->columns[index]);
+}
+
 /* The new rows' absent words: the columns with a default that have no Arrow column. */
 static int hr_arrow_import_absent(hr_arrow_import *import, int64_t rows, hr_batch *batch, hr_error *error)
 {
@@ -179,6 +190,11 @@ static int hr_arrow_import_absent(hr_arrow_import *import, int64_t rows, hr_batc
 /* Everything or nothing: on failure the batch is as it was. error->row counts in `in`; error->value is only set when it points into it. */
 int hr_arrow_import_batch(const struct ArrowSchema *schema, const struct ArrowArray *in, hr_batch *batch, hr_error *error)
 {
+    return hr_arrow_import_rows(schema, in, batch, NULL, error);
+}
+
+int hr_arrow_import_rows(const struct ArrowSchema *schema, const struct ArrowArray *in, hr_batch *batch, bool *any_lent, hr_error *error)
+{
     hr_arrow_import import = {0};
     const int64_t before = batch->length;
     int64_t row = -1;
@@ -188,6 +204,10 @@ int hr_arrow_import_batch(const struct ArrowSchema *schema, const struct ArrowAr
     hr_arena_init(&import.arena, 0);
     rc = hr_arrow_import_open(&import, schema, in, batch, error);
     for (; rc == HR_OK && column < batch->schema->count; column++) {
+        if (any_lent != NULL && hr_arrow_import_lent(&import, column, in, batch)) {
+            *any_lent = true;
+            continue;
+        }
         rc = hr_arrow_import_column(&import, column, in, batch, &row, error);
         if (rc != HR_OK && error != NULL && rc != HR_ENOMEM) {
             error->row = row;
@@ -202,8 +222,11 @@ int hr_arrow_import_batch(const struct ArrowSchema *schema, const struct ArrowAr
         rc = hr_arrow_import_absent(&import, in->length, batch, error);
     else if (rc == HR_OK)
         batch->length += in->length;
-    if (rc != HR_OK)
+    if (rc != HR_OK) {
         hr_batch_truncate(batch, before);
+        for (int32_t i = 0; any_lent != NULL && i < batch->schema->count; i++)
+            hr_column_unlend(&batch->columns[i]);
+    }
     hr_arrow_import_close(&import, batch->schema->count);
     return rc;
 }

@@ -356,11 +356,8 @@ static int hr_arrow_read_interval(const hr_arrow_field *field, const struct Arro
     }
 }
 
-/* Whether a column takes the field's values just as they are: its kind, and no precision that would round them. */
-static bool hr_arrow_same_time(const hr_arrow_field *field, const hr_column *out)
+bool hr_arrow_same_time(const hr_arrow_field *field, const hr_type *to)
 {
-    const hr_type *to = out->type;
-
     return to->kind == field->type.kind && (to->scale < 0 || to->scale >= 6 || to->kind == HR_DATE) &&
            (to->kind != HR_INTERVAL || to->typmod < 0);
 }
@@ -368,7 +365,7 @@ static bool hr_arrow_same_time(const hr_arrow_field *field, const hr_column *out
 static int hr_arrow_append_time(hr_arrow_field *field, const struct ArrowArray *array, int64_t i, hr_column *out, hr_buffer *text,
                                 hr_error *error)
 {
-    bool direct = hr_arrow_same_time(field, out);
+    bool direct = hr_arrow_same_time(field, out->type);
     hr_column *to = out;
     hr_interval interval;
     int64_t micros;
@@ -434,6 +431,33 @@ static int hr_arrow_append_list(hr_arrow_field *field, const struct ArrowArray *
 static bool hr_arrow_bit(const void *bits, int64_t i)
 {
     return (((const uint8_t *)bits)[i >> 3] >> (i & 7)) & 1;
+}
+
+bool hr_arrow_values_fit(const hr_arrow_field *field, const struct ArrowArray *array, int64_t from, int64_t n, const hr_type *to)
+{
+    const uint8_t *valid = array->null_count != 0 ? array->buffers[0] : NULL;
+    bool fits = true;
+
+    if (field->code != HR_ARROW_DECIMAL && field->code != HR_ARROW_DATE_DAYS && field->code != HR_ARROW_TIME_64 &&
+        field->code != HR_ARROW_TIMESTAMP)
+        return true;
+    for (int64_t i = from; i < from + n && fits; i++) {
+        int64_t micros;
+        int32_t days;
+
+        if (valid != NULL && !hr_arrow_bit(valid, array->offset + i))
+            continue;
+        if (field->code == HR_ARROW_DECIMAL) {
+            hr_decimal128 value;
+            memcpy(&value, hr_arrow_at(array, 1, i, sizeof(value)), sizeof(value));
+            fits = hr_arrow_decimal_fits(value, to->precision);
+        } else if (field->code == HR_ARROW_DATE_DAYS) {
+            fits = hr_arrow_read_date(field, array, i, &days) == HR_OK;
+        } else {
+            fits = hr_arrow_read_micros(field, array, i, &micros) == HR_OK;
+        }
+    }
+    return fits;
 }
 
 /* Where in the dictionary element i is. */

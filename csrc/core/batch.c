@@ -16,8 +16,19 @@ int hr_column_init(hr_column *column, const hr_type *type, hr_error *error)
     return HR_OK;
 }
 
+void hr_column_unlend(hr_column *column)
+{
+    const hr_type *type = column->type;
+
+    if (!column->lent)
+        return;
+    memset(column, 0, sizeof(*column));
+    column->type = type; /* lists are never lent: there is no child */
+}
+
 void hr_column_free(hr_column *column)
 {
+    hr_column_unlend(column);
     if (column->child != NULL) {
         hr_column_free(column->child);
         hr_free(column->child);
@@ -57,6 +68,13 @@ int hr_column_reserve_slow(hr_column *column, int64_t more, hr_error *error)
     int64_t capacity = column->capacity ? column->capacity : HR_COLUMN_FIRST_ROWS;
     size_t old_rows = (size_t)column->capacity;
 
+    if (column->lent && column->length > 0)
+        return hr_error_set(error, HR_EUSAGE, "rows cannot be added to a column whose memory belongs to another library");
+    if (column->lent) {
+        hr_column_unlend(column);
+        capacity = HR_COLUMN_FIRST_ROWS;
+        old_rows = 0;
+    }
     if (more > INT32_MAX - column->length)
         return hr_error_nomem(error);
     while (capacity - column->length < more)
@@ -126,6 +144,8 @@ void hr_column_truncate(hr_column *column, int64_t length)
         for (int64_t i = length; i < column->length; i++)
             column->null_count -= hr_column_is_null(column, i);
     column->length = length;
+    if (column->lent)
+        column->capacity = length; /* no room behind the last row is ours */
 }
 
 int hr_batch_new(hr_schema *schema, hr_batch **out, hr_error *error)
@@ -163,6 +183,8 @@ void hr_batch_free(hr_batch *batch)
     if (batch->borrowed == 0)
         hr_free(batch->absent);
     hr_schema_release(batch->schema);
+    if (batch->lender != NULL)
+        batch->give_back(batch->lender);
     hr_free(batch);
 }
 

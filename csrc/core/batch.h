@@ -16,6 +16,7 @@ typedef struct hr_column {
     int32_t *offsets;  /* HR_STORE_BYTES, HR_STORE_LIST: length + 1 */
     hr_buffer bytes;   /* HR_STORE_BYTES: the data */
     struct hr_column *child; /* HR_STORE_LIST */
+    bool lent; /* the buffers belong to the batch's lender: they are read, and neither written nor freed */
 } hr_column;
 
 typedef struct hr_batch {
@@ -27,11 +28,15 @@ typedef struct hr_batch {
      * the server's default applies (its value in the column is null). NULL when there are none. */
     uint64_t *absent;
     int64_t absent_capacity;
+    void *lender; /* whose buffers the columns marked `lent` are; given back once, when the batch is freed */
+    void (*give_back)(void *lender);
 } hr_batch;
 
 /* Column life. init allocates nothing for rows. */
 int hr_column_init(hr_column *column, const hr_type *type, hr_error *error);
 void hr_column_free(hr_column *column);
+/* Forget lent buffers: the column is empty, and its own again. Nothing else when it was its own. */
+void hr_column_unlend(hr_column *column);
 /* Make room for `more` rows (not for their bytes). */
 int hr_column_reserve_slow(hr_column *column, int64_t more, hr_error *error);
 /* Drop all rows from `length` on, in the child and the bytes as well: the way back after a row failed half-way. */

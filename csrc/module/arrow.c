@@ -165,7 +165,7 @@ static int hr_py_stream_failed(struct ArrowArrayStream *stream, int code, const 
 static int hr_py_read_stream(struct ArrowArrayStream *stream, hr_schema *given, hr_batch **out, hr_error *error)
 {
     struct ArrowSchema arrow = {0};
-    struct ArrowArray array = {0};
+    struct ArrowArray array = {0}, first = {0}; /* the first one with rows is kept: if no other comes, it need not be copied */
     hr_schema *schema = given;
     int rc = HR_OK, code;
 
@@ -185,10 +185,24 @@ static int hr_py_read_stream(struct ArrowArrayStream *stream, hr_schema *given, 
         }
         if (array.release == NULL)
             break;
-        rc = hr_arrow_import_batch(&arrow, &array, *out, error);
-        array.release(&array);
+        if (array.length > 0 && first.release == NULL && (*out)->length == 0) {
+            first = array;
+        } else {
+            if (array.length > 0 && first.release != NULL) {
+                rc = hr_arrow_import_batch(&arrow, &first, *out, error);
+                first.release(&first);
+                memset(&first, 0, sizeof(first));
+            }
+            if (rc == HR_OK)
+                rc = hr_arrow_import_batch(&arrow, &array, *out, error);
+            array.release(&array);
+        }
         memset(&array, 0, sizeof(array));
     }
+    if (rc == HR_OK && first.release != NULL)
+        rc = hr_arrow_adopt_batch(&arrow, &first, *out, error);
+    if (first.release != NULL)
+        first.release(&first);
     if (arrow.release != NULL)
         arrow.release(&arrow);
     if (given == NULL)
@@ -200,9 +214,8 @@ static int hr_py_read_stream(struct ArrowArrayStream *stream, hr_schema *given, 
     return rc;
 }
 
-/* Read one array into a batch. */
-static int hr_py_read_array(const struct ArrowSchema *arrow, const struct ArrowArray *array, hr_schema *given, hr_batch **out,
-                            hr_error *error)
+/* One array as a batch, which takes it over where it need not be copied. */
+static int hr_py_read_array(const struct ArrowSchema *arrow, struct ArrowArray *array, hr_schema *given, hr_batch **out, hr_error *error)
 {
     hr_schema *schema = given;
     int rc = given == NULL ? hr_arrow_import_schema(arrow, &schema, error) : HR_OK;
@@ -211,7 +224,7 @@ static int hr_py_read_array(const struct ArrowSchema *arrow, const struct ArrowA
     if (rc == HR_OK)
         rc = hr_batch_new(schema, out, error);
     if (rc == HR_OK)
-        rc = hr_arrow_import_batch(arrow, array, *out, error);
+        rc = hr_arrow_adopt_batch(arrow, array, *out, error);
     if (given == NULL)
         hr_schema_release(schema);
     if (rc != HR_OK) {

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "test_compose.py": "reads a file of the checkout",
     "test_coverage.py": "the tools of a checkout, which run with .venv",
     "test_connect.py": "the tools of the bench, which run with .venv",
+    "test_frames.py": "pandas and DuckDB, which are not made for every Python",
     "test_no_banned_calls.py": "reads files of the checkout",
     "test_pythons.py": "the tools of a checkout, which run with .venv",
     "test_soak.py": "the tools of a checkout, which run with .venv",
