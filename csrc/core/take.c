@@ -1,8 +1,6 @@
 /* csrc/core/take.c: gathering rows, column by column. */
 #include "take.h"
 
-static int hr_column_take(const hr_column *column, const uint32_t *rows, int64_t n, hr_column *out, hr_error *error);
-
 /* Bits: one by one. */
 static int hr_take_bits(const hr_column *column, const uint32_t *rows, int64_t n, hr_column *out, hr_error *error)
 {
@@ -70,8 +68,7 @@ static int hr_take_list(const hr_column *column, const uint32_t *rows, int64_t n
     return HR_OK;
 }
 
-/* Append rows of one column to another of the same type. On failure `out` holds some of them. */
-static int hr_column_take(const hr_column *column, const uint32_t *rows, int64_t n, hr_column *out, hr_error *error)
+int hr_column_take(const hr_column *column, const uint32_t *rows, int64_t n, hr_column *out, hr_error *error)
 {
     HR_RETURN_NOT_OK(hr_column_reserve(out, n, error));
     switch (hr_type_ops_of(column->type)->storage) {

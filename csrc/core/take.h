@@ -8,4 +8,7 @@
  * batch->length. On failure *out is NULL and nothing is kept. */
 int hr_batch_take(const hr_batch *batch, const uint32_t *rows, int64_t n, hr_batch **out, hr_error *error);
 
+/* Append the rows rows[0..n) of one column to another of the same type. On failure `out` holds some of them. */
+int hr_column_take(const hr_column *column, const uint32_t *rows, int64_t n, hr_column *out, hr_error *error);
+
 #endif

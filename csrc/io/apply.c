@@ -49,11 +49,11 @@ static int hr_apply_reserve(hr_writer *writer, int32_t leaves, int32_t columns, 
 }
 
 /* The stage has the target's columns without its constraints, and empties itself at commit. */
-int hr_apply_make_stage(hr_writer *writer, hr_error *error)
+static int hr_apply_stage(hr_writer *writer, hr_error *error)
 {
     const hr_target *target = writer->target;
 
-    if (writer->config->mode == HR_MODE_APPEND || writer->stage_epoch == target->epoch)
+    if (writer->stage_epoch == target->epoch)
         return HR_OK;
     writer->sql.size = 0;
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error,
@@ -105,14 +105,18 @@ static int hr_apply_choose_ways(hr_writer *writer, const hr_batch *batch, hr_err
     return HR_OK;
 }
 
-int hr_apply_prepare(hr_writer *writer, const hr_work *work, hr_error *error)
+static int hr_apply_prepare_staged(hr_writer *writer, hr_work *work, hr_error *error)
+{
+    (void)work;
+    return hr_apply_reserve(writer, writer->leaves.count, writer->target->schema->count, error);
+}
+
+static int hr_apply_prepare_append(hr_writer *writer, hr_work *work, hr_error *error)
 {
     const hr_target *target = writer->target;
     bool partitioned = target->partition_column >= 0;
 
     HR_RETURN_NOT_OK(hr_apply_reserve(writer, writer->leaves.count, target->schema->count, error));
-    if (writer->config->mode != HR_MODE_APPEND)
-        return HR_OK;
     if (partitioned)
         HR_RETURN_NOT_OK(hr_apply_choose_ways(writer, work->batch, error));
     return hr_streams_build(&writer->streams, work->batch, partitioned ? writer->ways : NULL, error);
@@ -135,27 +139,25 @@ static int32_t hr_apply_columns(hr_writer *writer, uint64_t absent)
     return count;
 }
 
-static int hr_apply_column_list(hr_writer *writer, int32_t count, const char *prefix, hr_error *error)
+static int hr_apply_column_list(hr_writer *writer, const hr_schema *schema, const int32_t *columns, int32_t count, hr_error *error)
 {
     for (int32_t i = 0; i < count; i++) {
-        HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "%s%s", i ? ", " : "", prefix));
-        HR_RETURN_NOT_OK(hr_pg_quote_ident(&writer->sql, writer->target->schema->columns[writer->columns[i]].name, error));
+        HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "%s", i ? ", " : ""));
+        HR_RETURN_NOT_OK(hr_pg_quote_ident(&writer->sql, schema->columns[columns[i]].name, error));
     }
     return hr_sql(&writer->sql, error, "%s", "");
 }
 
-/* COPY rows[0..n) with the columns in writer->columns into `table`. The server must count as many as we sent. */
-static int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const char *table, int32_t column_count, const uint32_t *rows, int64_t n,
-                         hr_error *error)
+int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *table, const int32_t *columns,
+                  int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error)
 {
-    const hr_copy_format *format = writer->target->copy;
     hr_buffer *bytes = &writer->bytes;
     int64_t counted;
     int rc;
 
     writer->sql.size = 0;
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "COPY %s (", table));
-    HR_RETURN_NOT_OK(hr_apply_column_list(writer, column_count, "", error));
+    HR_RETURN_NOT_OK(hr_apply_column_list(writer, batch->schema, columns, column_count, error));
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, ") FROM STDIN (%s)", format->options));
     HR_RETURN_NOT_OK(hr_pg_copy_begin(writer->pg, (const char *)writer->sql.data, error));
     bytes->size = 0;
@@ -163,7 +165,7 @@ static int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const char *t
     for (int64_t at = 0; at < n && rc == HR_OK; at += HR_SEND_ROWS) {
         int64_t count = n - at < HR_SEND_ROWS ? n - at : HR_SEND_ROWS;
 
-        rc = format->rows(batch, writer->columns, column_count, rows + at, count, bytes, error);
+        rc = format->rows(batch, columns, column_count, rows + at, count, bytes, error);
         if (rc == HR_OK && bytes->size >= HR_SEND_BYTES) {
             rc = hr_pg_copy_put(writer->pg, bytes->data, bytes->size, error);
             bytes->size = 0;
@@ -216,9 +218,10 @@ static int hr_apply_append(hr_writer *writer, const hr_work *work, int64_t lower
                             writer->gathered);
             rows = writer->gathered;
         }
-        HR_RETURN_NOT_OK(hr_apply_copy(writer, work->batch,
+        int32_t column_count = hr_apply_columns(writer, stream->absent);
+        HR_RETURN_NOT_OK(hr_apply_copy(writer, work->batch, writer->target->copy,
                                        hr_leaves_table(&writer->leaves, writer->target, partitioned ? stream->leaf : HR_LEAF_MISSING),
-                                       hr_apply_columns(writer, stream->absent), rows, to - from, error));
+                                       writer->columns, column_count, rows, to - from, error));
         for (int64_t at = from; at < to; at++)
             (*hr_apply_count_of(writer, writer->window_counts, partitioned ? writer->leaves.ids[stream->rows[at]] : HR_LEAF_MISSING))++;
     }
@@ -247,9 +250,9 @@ static int hr_apply_merge(hr_writer *writer, int32_t column_count, int64_t expec
         HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "; "));
     }
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "INSERT INTO %s (", target->quoted));
-    HR_RETURN_NOT_OK(hr_apply_column_list(writer, column_count, "", error));
+    HR_RETURN_NOT_OK(hr_apply_column_list(writer, schema, writer->columns, column_count, error));
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, ") OVERRIDING SYSTEM VALUE SELECT "));
-    HR_RETURN_NOT_OK(hr_apply_column_list(writer, column_count, "", error));
+    HR_RETURN_NOT_OK(hr_apply_column_list(writer, schema, writer->columns, column_count, error));
     HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, " FROM " HR_STAGE));
     if (upsert) {
         HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, " ON CONFLICT ("));
@@ -321,7 +324,7 @@ static int hr_apply_staged(hr_writer *writer, const hr_work *work, int64_t lower
 
         if (!first || writer->careful || writer->config->commit_at_end)
             HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, "TRUNCATE " HR_STAGE, NULL, error));
-        HR_RETURN_NOT_OK(hr_apply_copy(writer, batch, HR_STAGE, column_count, dedupe->rows, n, error));
+        HR_RETURN_NOT_OK(hr_apply_copy(writer, batch, target->copy, HR_STAGE, writer->columns, column_count, dedupe->rows, n, error));
         HR_RETURN_NOT_OK(hr_apply_merge(writer, column_count, n, error));
         dedupe->count -= n;
         memmove(dedupe->rows, dedupe->rows + n, sizeof(*dedupe->rows) * (size_t)dedupe->count);
@@ -330,21 +333,30 @@ static int hr_apply_staged(hr_writer *writer, const hr_work *work, int64_t lower
     return HR_OK;
 }
 
-int hr_apply_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+/* Add what a window has counted: it is in, so far as the batch's transaction is. */
+static void hr_apply_count(hr_writer *writer)
 {
-    size_t counts = (size_t)writer->leaf_capacity + 1;
-
-    memset(writer->window_counts, 0, sizeof(*writer->window_counts) * counts);
-    if (writer->config->mode == HR_MODE_APPEND)
-        HR_RETURN_NOT_OK(hr_apply_append(writer, work, lower, upper, error));
-    else
-        HR_RETURN_NOT_OK(hr_apply_staged(writer, work, lower, upper, error));
-    for (size_t i = 0; i < counts; i++)
+    for (size_t i = 0; i <= (size_t)writer->leaf_capacity; i++)
         writer->counts[i] += writer->window_counts[i];
+}
+
+static int hr_apply_rows_append(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+{
+    memset(writer->window_counts, 0, sizeof(*writer->window_counts) * ((size_t)writer->leaf_capacity + 1));
+    HR_RETURN_NOT_OK(hr_apply_append(writer, work, lower, upper, error));
+    hr_apply_count(writer);
     return HR_OK;
 }
 
-void hr_apply_relations(hr_writer *writer, const hr_work *work)
+static int hr_apply_rows_staged(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+{
+    memset(writer->window_counts, 0, sizeof(*writer->window_counts) * ((size_t)writer->leaf_capacity + 1));
+    HR_RETURN_NOT_OK(hr_apply_staged(writer, work, lower, upper, error));
+    hr_apply_count(writer);
+    return HR_OK;
+}
+
+static void hr_apply_relations_leaves(hr_writer *writer, const hr_work *work)
 {
     int32_t count = 0;
 
@@ -356,4 +368,40 @@ void hr_apply_relations(hr_writer *writer, const hr_work *work)
             writer->relations[count++] = (hr_relation_count){writer->target->display, writer->counts[writer->leaf_capacity]};
     }
     writer->relation_count = count;
+}
+
+static const hr_applier hr_apply_append_rows = {"append", NULL, hr_apply_prepare_append, hr_apply_rows_append, hr_apply_relations_leaves,
+                                                NULL};
+static const hr_applier hr_apply_stage_rows = {
+    "stage", hr_apply_stage, hr_apply_prepare_staged, hr_apply_rows_staged, hr_apply_relations_leaves, NULL};
+
+/* Indexed by hr_mode. */
+static const hr_applier *const hr_appliers[] = {&hr_apply_append_rows, &hr_apply_stage_rows, &hr_apply_stage_rows, &hr_apply_vault};
+
+int hr_apply_make_stage(hr_writer *writer, hr_error *error)
+{
+    const hr_applier *applier = hr_appliers[writer->config->mode];
+
+    return applier->make_stage != NULL ? applier->make_stage(writer, error) : HR_OK;
+}
+
+int hr_apply_prepare(hr_writer *writer, hr_work *work, hr_error *error)
+{
+    return hr_appliers[writer->config->mode]->prepare(writer, work, error);
+}
+
+int hr_apply_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+{
+    return hr_appliers[writer->config->mode]->rows(writer, work, lower, upper, error);
+}
+
+void hr_apply_relations(hr_writer *writer, const hr_work *work)
+{
+    hr_appliers[writer->config->mode]->relations(writer, work);
+}
+
+void hr_apply_close(hr_writer *writer)
+{
+    if (hr_appliers[writer->config->mode]->close != NULL)
+        hr_appliers[writer->config->mode]->close(writer);
 }

@@ -132,7 +132,8 @@ static void hr_arrays_free(hr_array *arrays, int count)
 /* The settings that decide how records become rows, as JSON text to be freed with free(); NULL when memory runs out. None is a secret. */
 static char *hr_ledger_settings(const hr_load_config *config)
 {
-    static const char *const names[] = {"format", "csv", "debezium", "mode", "key", "map", "unknown", "tombstones", "partition"};
+    static const char *const names[] = {"format", "csv",     "debezium",   "mode",      "key",
+                                        "map",    "unknown", "tombstones", "partition", "vault"};
     json_t *settings = json_object();
     char *text;
     int bad = settings == NULL;

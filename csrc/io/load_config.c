@@ -10,7 +10,7 @@
 #define HR_MOST_SECONDS 1e9 /* thirty years: more would not fit into milliseconds some day */
 #define HR_DEFAULT_NEW_PARTITIONS 520 /* ten years of weeks */
 
-static const char *const hr_mode_names[] = {"append", "upsert", "replace", NULL};
+static const char *const hr_mode_names[] = {"append", "upsert", "replace", "vault", NULL};
 
 const char *hr_mode_name(hr_mode mode)
 {
@@ -245,6 +245,7 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
     out->durable_batches = choice == 1;
     HR_RETURN_NOT_OK(hr_config_bool(root, "one_off", false, &out->one_off, error));
     HR_RETURN_NOT_OK(hr_config_object(root, "map", false, &out->map, error));
+    HR_RETURN_NOT_OK(hr_config_object(root, "vault", out->mode == HR_MODE_VAULT, &out->vault, error));
     out->key = json_object_get(root, "key");
     if (out->key != NULL && json_is_null(out->key))
         out->key = NULL;

@@ -6,7 +6,7 @@
 #include "core/partition.h"
 #include "io/source.h"
 
-typedef enum hr_mode { HR_MODE_APPEND = 0, HR_MODE_UPSERT, HR_MODE_REPLACE } hr_mode;
+typedef enum hr_mode { HR_MODE_APPEND = 0, HR_MODE_UPSERT, HR_MODE_REPLACE, HR_MODE_VAULT } hr_mode;
 
 typedef struct hr_load_config {
     json_t *root;         /* owns every string below */
@@ -22,6 +22,7 @@ typedef struct hr_load_config {
     hr_mode mode;
     const json_t *key; /* array of column names, or NULL: the primary key */
     const json_t *map; /* object column -> source, or NULL */
+    const json_t *vault; /* mode vault: how rows are split (vault_plan.h); NULL otherwise */
     hr_unknown unknown;
     bool reject_tombstones;       /* else skipped and counted */
     const char *partition_column; /* NULL: read from the catalog */

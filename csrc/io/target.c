@@ -287,7 +287,7 @@ static int hr_target_key(hr_pg *pg, const hr_load_config *config, hr_target *tar
     HR_RETURN_NOT_OK(rc);
     target->key = key;
     target->key_count = count;
-    if (config->mode == HR_MODE_APPEND)
+    if (config->mode == HR_MODE_APPEND || config->mode == HR_MODE_VAULT)
         return HR_OK;
     if (count == 0)
         return hr_error_set(error, HR_ESCHEMA, "mode=%s needs a key: table %s has no primary key and the job names none",

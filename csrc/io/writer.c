@@ -68,6 +68,7 @@ void hr_writer_close(hr_writer *writer)
 {
     if (writer == NULL)
         return;
+    hr_apply_close(writer);
     hr_pg_close(writer->pg);
     hr_decoder_free(writer->decoder);
     hr_target_release(writer->target);

@@ -40,6 +40,7 @@ typedef struct hr_writer {
     bool careful;                 /* this batch is sent in windows under savepoints */
     int64_t *end_from, *end_next; /* commit_at_end: offsets before the run, and after what was written */
     int64_t retries;
+    struct hr_vault_writer *vault; /* mode vault (apply_vault.c); NULL otherwise */
 } hr_writer;
 
 /* Connect and make ready for this target. holds are shared with the caller and updated by write. */

@@ -18,7 +18,8 @@ static int hr_py_exec(PyObject *module)
     hr_py_state *state = hr_py_state_of(module);
     PyMethodDef *const tables[] = {hr_py_decode_methods, hr_py_partition_methods,    hr_py_hash_methods,    hr_py_load_methods,
                                    hr_py_kafka_methods,  hr_py_generate_methods,     hr_py_produce_methods, hr_py_messages_methods,
-                                   hr_py_window_methods, hr_py_window_topic_methods, hr_py_version_methods};
+                                   hr_py_window_methods, hr_py_window_topic_methods, hr_py_version_methods,
+                                   hr_py_compare_methods};
 
     if (hr_py_errors_load(state) < 0)
         return -1;

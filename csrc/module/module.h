@@ -131,6 +131,7 @@ extern PyMethodDef hr_py_messages_methods[];
 extern PyMethodDef hr_py_window_methods[];
 extern PyMethodDef hr_py_window_topic_methods[];
 extern PyMethodDef hr_py_version_methods[];
+extern PyMethodDef hr_py_compare_methods[];
 
 /* database.c */
 extern PyType_Spec hr_py_connection_spec;

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from headrace.progress import Progress
     from headrace.receipt import Lane, Receipt
+    from headrace.vault import vault_ddl, vault_load, vault_plan, vault_verify
 
 # Where each public name lives; None: it is a module of its own.
 _HOMES: dict[str, str | None] = {
@@ -90,6 +91,10 @@ _HOMES: dict[str, str | None] = {
     "receipts": None,
     "results": "_results",
     "topics": None,
+    "vault_ddl": "vault",
+    "vault_load": "vault",
+    "vault_plan": "vault",
+    "vault_verify": "vault",
     "window": "_window",
     "window_topic": "_window_topic",
 }
@@ -141,6 +146,10 @@ __all__ = [
     "receipts",
     "results",
     "topics",
+    "vault_ddl",
+    "vault_load",
+    "vault_plan",
+    "vault_verify",
     "window",
     "window_topic",
 ]

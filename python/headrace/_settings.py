@@ -13,7 +13,7 @@ from typing import Any, Literal
 from headrace import _source
 from headrace.errors import UsageError
 
-Mode = Literal["append", "upsert", "replace"]
+Mode = Literal["append", "upsert", "replace", "vault"]
 ColumnMap = Mapping[str, str | Mapping[str, str] | None]
 
 # Sources that cannot be continued: their offsets are the run's own and are forgotten when it has succeeded.
@@ -75,6 +75,7 @@ def build(
     linger_ms: int | None = None,
     commit: Literal["batch", "end"] | None = None,
     durable: Literal["run", "batch"] = "run",
+    vault: Mapping[str, Any] | None = None,
     run_id: str | None = None,
 ) -> dict[str, Any]:
     """The settings as one object; `load` explains each. UsageError for what cannot be."""
@@ -122,6 +123,7 @@ def build(
         "linger_ms": linger_ms,
         "commit": commit or ("end" if origin["kind"] in ALL_OR_NOTHING else "batch"),
         "durable": durable,
+        "vault": dict(vault) if vault is not None else None,
         "one_off": origin["kind"] in ONE_OFF
         or (origin["kind"] == "file" and not origin.get("identity", True)),
         "zoneinfo": zoneinfo_directory(),

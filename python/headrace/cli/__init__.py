@@ -23,6 +23,7 @@ VERBS = {
     "offsets": "list the offsets of jobs; send a job back or forward; let a window job begin anew",
     "receipts": "list what past runs did",
     "dead-letters": "list, show and replay rejected records",
+    "vault": "change events into a Data Vault; prove that it equals its source",
     "partition": "split a file by ISO week, day or month of a column",
     "window": "count a topic's frames in event-time windows, exactly once",
     "hash": "add hash keys and hash diffs to records",

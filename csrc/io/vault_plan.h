@@ -1,0 +1,44 @@
+/* csrc/io/vault_plan.h: the setting "vault" of a load, bound to the columns of its staging table.
+ *
+ *   recipe, zone: of the hashes
+ *   op, lsn, unchanged: names of columns; key: names of the primary key's columns; identity: name of a hash
+ *   hashes: [{"name", "columns": [...], "diff", "of_deletes", "whole"}]    core/vault.h says what each means
+ *   relations: [{"kind": "keys" | "events" | "history", "table": for people, "hash": name, "stage": a temporary table,
+ *                "columns": [the stage's, each a column of the events, a hash or "dv_seq"], "merge": the statement that moves the stage
+ * on}] begin: the statements that make the stages gaps: {"columns": [...], "stage", "query": of place and the columns' texts} or null late:
+ * {"find": a statement whose row count says whether any key has later events already, "repair": [statements]} statements are run in this
+ * order: all COPYs, merges of keys, find, merges of events and of history, repairs when any was found
+ */
+#ifndef HR_IO_VAULT_PLAN_H
+#define HR_IO_VAULT_PLAN_H
+
+#include "core/vault.h"
+#include "io/load_config.h"
+
+typedef struct hr_vault_step {
+    hr_vault_relation relation;
+    const char *table, *stage, *merge;
+    const int32_t *columns; /* of the widened batch */
+    int32_t column_count;
+} hr_vault_step;
+
+typedef struct hr_vault_settings {
+    hr_vault_plan plan;
+    hr_arena arena;
+    hr_vault_step *steps;
+    int32_t step_count;
+    const char *begin;
+    const int32_t *gap_columns;
+    int32_t gap_count;
+    const char *gap_stage, *gap_query; /* NULL when there are no gaps to fill */
+    const char *find;
+    const char **repairs;
+    int32_t repair_count;
+} hr_vault_settings;
+
+/* Bind the job's "vault" to the columns of `schema`; texts point into the config. HR_EUSAGE names what is wrong. *out must be freed with
+ * hr_vault_settings_free, whatever is returned. */
+int hr_vault_settings_read(const hr_load_config *config, const hr_schema *schema, hr_vault_settings *out, hr_error *error);
+void hr_vault_settings_free(hr_vault_settings *settings);
+
+#endif

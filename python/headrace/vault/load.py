@@ -1,0 +1,227 @@
+"""headrace.vault_load: change events of many topics into a vault, exactly once, side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from headrace import _load, _settings, migrations
+from headrace.display import html_table, text_table
+from headrace.errors import HeadraceError, SchemaError
+from headrace.receipt import Receipt
+from headrace.vault.mapping import Table, VaultMapping, read_mapping
+from headrace.vault.settings import column_map, vault_settings
+
+DEFAULT_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class VaultReceipt:
+    """What a run did: the receipt of each table's load, and their sums."""
+
+    receipts: Mapping[str, Receipt]
+    seconds: float
+
+    def _sum(self, name: str) -> int:
+        return sum(int(getattr(receipt, name)) for receipt in self.receipts.values())
+
+    def _rows(self, prefix: str) -> int:
+        return sum(
+            int(rows)
+            for receipt in self.receipts.values()
+            for table, rows in receipt.tables.items()
+            if table.rpartition(".")[2].startswith(prefix)
+        )
+
+    @property
+    def events(self) -> int:
+        """Messages read, tombstones included."""
+        return self._sum("read")
+
+    @property
+    def loaded(self) -> int:
+        """Events that are in the vault, be it that they were there before."""
+        return self._sum("loaded")
+
+    @property
+    def rejected(self) -> int:
+        """Events in headrace.dead_letters."""
+        return self._sum("rejected")
+
+    @property
+    def skipped(self) -> int:
+        """Tombstones."""
+        return self._sum("skipped")
+
+    @property
+    def hubs(self) -> int:
+        """New rows in hubs."""
+        return self._rows("hub_")
+
+    @property
+    def links(self) -> int:
+        """New rows in links."""
+        return self._rows("link_")
+
+    @property
+    def satellites(self) -> int:
+        """New rows in satellites, without tracking satellites."""
+        return self._rows("sat_")
+
+    @property
+    def tracked(self) -> int:
+        """New events in tracking satellites."""
+        return self._rows("trk_")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("events", "loaded", "rejected", "skipped", "hubs", "links", "satellites", "tracked")
+        sums = {name: getattr(self, name) for name in names}
+        tables = {name: receipt.to_dict() for name, receipt in self.receipts.items()}
+        return {**sums, "seconds": self.seconds, "tables": tables}
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False)
+
+    def _table(self) -> tuple[list[str], list[list[Any]]]:
+        header = ["table", "events", "loaded", "rejected", "skipped", "seconds"]
+        rows = [
+            [name, r.read, r.loaded, r.rejected, r.skipped, f"{r.seconds:.1f}"]
+            for name, r in self.receipts.items()
+        ]
+        return header, rows
+
+    def _summary(self) -> str:
+        return (
+            f"{self.events:,} events in {self.seconds:.1f} s: {self.hubs:,} hub, {self.links:,} link and "
+            f"{self.satellites:,} satellite rows are new, {self.rejected:,} events rejected"
+        )
+
+    def __str__(self) -> str:
+        header, rows = self._table()
+        return f"{text_table(header, rows)}\n{self._summary()}"
+
+    def _repr_html_(self) -> str:
+        header, rows = self._table()
+        return html_table(header, rows, self._summary())
+
+
+def vault_load(
+    mapping: str | os.PathLike[str] | VaultMapping,
+    *,
+    dsn: str | None = None,
+    brokers: str | None = None,
+    kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    tables: Sequence[str] | None = None,
+    threads: int = DEFAULT_THREADS,
+    progress: Callable[[str], object] | None = None,
+    **settings: Any,
+) -> VaultReceipt:
+    """Load the topics of a mapping into the vault, from where the last run stopped to their ends now.
+
+    dsn: of the vault's database; brokers, kafka: bootstrap.servers, and librdkafka's settings as a mapping or
+      the path of a properties file
+    tables: only these, by their source's or short names
+    threads: how many tables are loaded side by side; groups of the mapping's `order` come one after the other
+    progress: called with a table's name when its load has ended
+    settings: of headrace.load, such as max_seconds, batch_records, workers, start
+
+    Each table is a job of its own, "<job>.<table>", with its offsets, receipts and dead letters. Loading the
+    same events again, in whatever order, changes nothing. Raises what headrace.load raises; loads that others
+    are at are finished first or, when interrupted, rolled back.
+    """
+    read = read_mapping(mapping)
+    started = time.monotonic()
+    chosen = {table.source for table in read.chosen(tables)}
+    migrations.apply(dsn or "")
+    receipts: dict[str, Receipt] = {}
+    stop = threading.Event()
+
+    def watch(_: object) -> None:
+        if stop.is_set():
+            raise _Stopped
+
+    def one(table: Table) -> None:
+        if stop.is_set():
+            return
+        built = load_settings(read, table, dsn=dsn, brokers=brokers, kafka=kafka, **settings)
+        try:
+            receipts[table.source] = _load.run(built, progress=watch)
+        except SchemaError as error:
+            raise SchemaError(f"{table.source}: {error}") from error
+        if progress is not None:
+            progress(table.source)
+
+    for group in read.groups():
+        _side_by_side([t for t in group if t.source in chosen], one, threads, stop)
+    ordered = {name: receipts[name] for name in read.tables if name in receipts}
+    return VaultReceipt(ordered, time.monotonic() - started)
+
+
+class _Stopped(Exception):
+    """Another table's load has failed, or the caller was interrupted."""
+
+
+def _side_by_side(
+    tables: list[Table], one: Callable[[Table], None], threads: int, stop: threading.Event
+) -> None:
+    """Run the loads in threads. The first failure lets the others stop; it is what is raised."""
+    if len(tables) <= 1 or threads <= 1:
+        for table in tables:
+            one(table)
+        return
+    with ThreadPoolExecutor(min(threads, len(tables)), thread_name_prefix="headrace-vault") as pool:
+        futures = [pool.submit(one, table) for table in tables]
+        try:
+            failures = [e for e in (future.exception() for future in futures) if e is not None]
+        except BaseException:
+            stop.set()
+            raise
+    if failures:
+        raise failures[0]
+
+
+def load_settings(
+    mapping: VaultMapping,
+    table: Table,
+    *,
+    dsn: str | None = None,
+    brokers: str | None = None,
+    kafka: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """The settings of one table's load, as the C module wants them."""
+    options = {
+        "format": "debezium",
+        "zone": mapping.zone,
+        "run_id": str(uuid.uuid4()),
+        **settings,
+    }
+    from headrace import _source
+
+    known = _source.kafka_settings(kafka)
+    if brokers:
+        known["bootstrap.servers"] = brokers
+    return _settings.build(
+        f"kafka://{table.topic}",
+        f'"{mapping.schema}"."{table.staging}"',
+        dsn=dsn,
+        job=mapping.job_of(table),
+        mode="vault",
+        key=table.key,
+        map=column_map(mapping, table),
+        vault=vault_settings(mapping, table),
+        kafka=known,
+        **options,
+    )
+
+
+__all__ = ["DEFAULT_THREADS", "HeadraceError", "VaultReceipt", "load_settings", "vault_load"]

@@ -1,0 +1,249 @@
+"""A table of the mapping as the setting "vault" of a load: hashes, relations and the statements that move the
+stages on (csrc/io/vault_plan.h).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from headrace.vault.ddl import (
+    STAGING,
+    ZERO,
+    literal,
+    parent_column,
+    qualified,
+    quote,
+    row_columns,
+    tracked_links,
+)
+from headrace.vault.mapping import Satellite, Table, VaultMapping
+
+RANK = "dv_seq"
+_GAPS = "pg_temp.headrace_gaps"
+_LATE = "pg_temp.headrace_late"
+
+
+def column_map(mapping: VaultMapping, table: Table) -> dict[str, str]:
+    """Where the columns of the staging table come from. A dot in a name is no path."""
+    plain = {c: c.replace("\\", "\\\\").replace(".", "\\.") for c in row_columns(mapping, table)}
+    return plain | {column: source for column, _, source in STAGING}
+
+
+def vault_settings(mapping: VaultMapping, table: Table) -> dict[str, Any]:
+    """The setting "vault"."""
+    builder = _Builder(mapping, table)
+    return {
+        "recipe": mapping.recipe,
+        "op": "dv_op",
+        "lsn": "dv_lsn",
+        "unchanged": "dv_unchanged",
+        "key": list(table.key),
+        "identity": table.identity,
+        "hashes": builder.hashes(),
+        "relations": builder.relations(),
+        "begin": builder.begin(),
+        "gaps": builder.gaps(),
+        "late": builder.late(),
+    }
+
+
+class _Builder:
+    """The parts of one table's settings."""
+
+    def __init__(self, mapping: VaultMapping, table: Table) -> None:
+        self.mapping = mapping
+        self.table = table
+        self.parent = quote(parent_column(mapping, table))
+        self.tracking = qualified(mapping, table.tracking)
+        self.source = literal(table.record_source)
+        self.stages: list[str] = []  # the statements that make them
+
+    def hashes(self) -> list[dict[str, Any]]:
+        """Every role's, link's and satellite's."""
+        key = set(self.table.key)
+        found = [
+            {
+                "name": reference.hash,
+                "columns": list(reference.columns),
+                "of_deletes": set(reference.columns) <= key,
+                "whole": True,
+            }
+            for reference in self.table.references.values()
+        ]
+        for link in self.table.links:
+            columns = self.mapping.link_columns(self.table, link)
+            found.append({"name": f"{link}_hk", "columns": columns, "of_deletes": set(columns) <= key})
+        found += [
+            {"name": s.diff, "columns": sorted(s.columns, key=str.lower), "diff": True}
+            for s in self.table.satellites
+        ]
+        return found
+
+    def relations(self) -> list[dict[str, Any]]:
+        """Hubs and links in the order of their names, which is the same for every table, then events, then
+        satellites.
+        """
+        self.stages = []
+        found = []
+        for hub in sorted({r.hub for r in self.table.references.values()}):
+            found += self.hub(hub)
+        for link in sorted(self.table.links):
+            found.append(self.link(link))
+        found.append(self.events())
+        found += [self.satellite(s) for s in self.table.satellites]
+        return found
+
+    def begin(self) -> str:
+        """The stages, made anew."""
+        gaps = (
+            f"CREATE TEMP TABLE headrace_gaps (place bigint, key bytea, lsn bigint, seq smallint){_EMPTIED}"
+        )
+        late = f"CREATE TEMP TABLE headrace_late (key bytea){_EMPTIED}"
+        names = ["headrace_gaps", "headrace_late", *(f"headrace_{i}" for i in range(len(self.stages)))]
+        dropped = ", ".join(f"pg_temp.{name}" for name in names)
+        return "; ".join([f"DROP TABLE IF EXISTS {dropped}", gaps, late, *self.stages])
+
+    def stage(self, columns: list[tuple[str, str]]) -> str:
+        """Note one more stage; its name."""
+        name = f"headrace_{len(self.stages)}"
+        listed = ", ".join(f"{quote(c)} {kind}" for c, kind in columns)
+        self.stages.append(f"CREATE TEMP TABLE {name} ({listed}){_EMPTIED}")
+        return f"pg_temp.{name}"
+
+    def relation(
+        self, kind: str, table: str, hash_name: str, columns: list[tuple[str, str]], *, stage: str, merge: str
+    ) -> dict[str, Any]:
+        return {
+            "kind": kind,
+            "table": f"{self.mapping.schema}.{table}",
+            "hash": hash_name,
+            "stage": stage,
+            "columns": [c for c, _ in columns],
+            "merge": merge,
+        }
+
+    def hub(self, name: str) -> list[dict[str, Any]]:
+        """A hub takes the keys of all roles that refer to it in one statement, in the order of the keys: two
+        loads that bring the same new keys then wait for each other, never in a circle.
+        """
+        hub = self.mapping.hubs[name]
+        roles = [r for r in self.table.references.values() if r.hub == name]
+        found, selects = [], []
+        for reference in roles:
+            columns = [(reference.hash, "bytea")]
+            columns += [(c, self.table.columns[c]) for c in reference.columns]
+            stage = self.stage(columns)
+            listed = ", ".join(quote(c) for c, _ in columns)
+            selects.append(f"SELECT {listed} FROM {stage}")
+            found.append(self.relation("keys", hub.table, reference.hash, columns, stage=stage, merge=""))
+        into = ", ".join(quote(c) for c in (hub.hash, *hub.keys))
+        names = ", ".join(f"c{i}" for i in range(len(hub.keys) + 1))
+        found[-1]["merge"] = (
+            f"INSERT INTO {qualified(self.mapping, hub.table)} ({into}, dv_record_source) "
+            f"SELECT {names}, {self.source} FROM ({' UNION ALL '.join(selects)}) s ({names}) "
+            "ORDER BY c0 ON CONFLICT DO NOTHING"
+        )
+        return found
+
+    def link(self, name: str) -> dict[str, Any]:
+        link = self.mapping.links[name]
+        columns = [(link.hash, "bytea")]
+        columns += [(f"{role}_hk", "bytea") for role in link.roles]
+        stage = self.stage(columns)
+        listed = ", ".join(quote(c) for c, _ in columns)
+        merge = (
+            f"INSERT INTO {qualified(self.mapping, link.table)} ({listed}, dv_record_source) "
+            f"SELECT {listed}, {self.source} FROM {stage} ORDER BY {quote(link.hash)} ON CONFLICT DO NOTHING"
+        )
+        return self.relation("keys", link.table, link.hash, columns, stage=stage, merge=merge)
+
+    def events(self) -> dict[str, Any]:
+        columns = [(self.table.identity, "bytea"), ("dv_lsn", "bigint"), (RANK, "smallint")]
+        columns += [("dv_op", "text"), ("dv_txid", "bigint"), ("dv_source_ts", "timestamptz")]
+        columns += [(f"{link}_hk", "bytea") for link in tracked_links(self.table)]
+        columns += [(s.diff, "bytea") for s in self.table.satellites]
+        stage = self.events_stage = self.stage(columns)
+        rest = ", ".join(quote(c) for c, _ in columns[1:])
+        merge = (
+            f"INSERT INTO {self.tracking} ({self.parent}, {rest}, dv_record_source) "
+            f"SELECT coalesce({quote(self.table.identity)}, {ZERO}), {rest}, {self.source} "
+            f"FROM {stage} ON CONFLICT DO NOTHING"
+        )
+        return self.relation(
+            "events", self.table.tracking, self.table.identity, columns, stage=stage, merge=merge
+        )
+
+    def satellite(self, satellite: Satellite) -> dict[str, Any]:
+        """A row goes in when the event before it, as the tracking satellite has it, has another hash diff."""
+        columns = [(self.table.identity, "bytea"), ("dv_lsn", "bigint"), (RANK, "smallint")]
+        columns += [("dv_source_ts", "timestamptz"), (satellite.diff, "bytea")]
+        columns += [(c, self.table.columns[c]) for c in satellite.columns]
+        stage = self.stage(columns)
+        kept = ", ".join(quote(c) for c in satellite.columns)
+        diff, key = quote(satellite.diff), quote(self.table.identity)
+        merge = (
+            f"INSERT INTO {qualified(self.mapping, satellite.table)} "
+            f"({self.parent}, dv_lsn, dv_seq, dv_source_ts, dv_hash_diff, {kept}, dv_record_source) "
+            f"SELECT s.{key}, s.dv_lsn, s.dv_seq, s.dv_source_ts, s.{diff}, "
+            f"{', '.join('s.' + quote(c) for c in satellite.columns)}, {self.source} FROM {stage} s "
+            f"WHERE s.{diff} IS DISTINCT FROM (SELECT t.{diff} FROM {self.tracking} t "
+            f"WHERE t.{self.parent} = s.{key} AND (t.dv_lsn, t.dv_seq) < (s.dv_lsn, s.dv_seq) "
+            "ORDER BY t.dv_lsn DESC, t.dv_seq DESC LIMIT 1) ON CONFLICT DO NOTHING"
+        )
+        return self.relation("history", satellite.table, satellite.diff, columns, stage=stage, merge=merge)
+
+    def gaps(self) -> dict[str, Any] | None:
+        """Where a value is that an event left out: in the satellite's row in force before it."""
+        columns = [c for s in self.table.satellites for c in s.columns]
+        columns = list(dict.fromkeys(columns))
+        if not columns:
+            return None
+        before = "({0}.dv_lsn, {0}.dv_seq) < (g.lsn, g.seq) ORDER BY {0}.dv_lsn DESC, {0}.dv_seq DESC LIMIT 1"
+        listed, joins, done = ["g.place"], [], set()
+        for number, satellite in enumerate(self.table.satellites):
+            alias = f"s{number}"
+            for column in satellite.columns:
+                if column not in done:
+                    done.add(column)
+                    listed.append(f"{alias}.{quote(column)}::text")
+            joins.append(
+                f"JOIN LATERAL (SELECT * FROM {qualified(self.mapping, satellite.table)} x "
+                f"WHERE x.{self.parent} = g.key AND {before.format('x')}) {alias} ON true"
+            )
+        query = (
+            f"SELECT {', '.join(listed)} FROM {_GAPS} g JOIN LATERAL (SELECT t.dv_op FROM {self.tracking} t "
+            f"WHERE t.{self.parent} = g.key AND {before.format('t')}) p ON p.dv_op <> 'd' {' '.join(joins)}"
+        )
+        return {"columns": columns, "stage": _GAPS, "query": query}
+
+    def late(self) -> dict[str, Any]:
+        """Keys of the batch that have later events in the vault already. Their satellites are gone through
+        again: a row that was left out, because it repeated the one before, may follow another one now.
+        """
+        key = quote(self.table.identity)
+        find = (
+            f"INSERT INTO {_LATE} SELECT s.{key} FROM (SELECT {key}, min(dv_lsn) AS lsn "
+            f"FROM {self.events_stage} WHERE {key} IS NOT NULL GROUP BY 1) s "
+            f"WHERE EXISTS (SELECT FROM {self.tracking} t WHERE t.{self.parent} = s.{key} "
+            "AND t.dv_lsn >= s.lsn)"
+        )
+        repairs = []
+        for satellite in self.table.satellites:
+            table, diff = qualified(self.mapping, satellite.table), quote(satellite.diff)
+            kept = ", ".join(quote(c) for c in satellite.columns)
+            repairs.append(
+                f"INSERT INTO {table} "
+                f"({self.parent}, dv_lsn, dv_seq, dv_source_ts, dv_hash_diff, {kept}, dv_record_source) "
+                f"SELECT e.{self.parent}, e.dv_lsn, e.dv_seq, e.dv_source_ts, e.{diff}, "
+                f"{', '.join('c.' + quote(c) for c in satellite.columns)}, e.dv_record_source "
+                f"FROM (SELECT t.*, lag(t.{diff}) OVER (PARTITION BY t.{self.parent} "
+                f"ORDER BY t.dv_lsn, t.dv_seq) AS dv_before FROM {self.tracking} t "
+                f"WHERE t.{self.parent} IN (SELECT key FROM {_LATE})) e "
+                f"JOIN LATERAL (SELECT * FROM {table} x WHERE x.{self.parent} = e.{self.parent} "
+                f"AND x.dv_hash_diff = e.{diff} LIMIT 1) c ON true "
+                f"WHERE e.{diff} IS DISTINCT FROM e.dv_before ON CONFLICT DO NOTHING"
+            )
+        return {"find": find, "repair": repairs}
+
+
+_EMPTIED = " ON COMMIT DELETE ROWS"
