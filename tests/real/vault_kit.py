@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg
 from confluent_kafka import Producer
-
 from headrace.vault import VaultMapping, Verification, parse_mapping, vault_ddl, vault_load, vault_verify
 
 MARKER = "__debezium_unavailable_value"
