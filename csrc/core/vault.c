@@ -19,7 +19,7 @@ static int hr_vault_hashers(hr_vault_splitter *splitter, const hr_schema *schema
 
     for (int32_t i = 0; i < plan->hash_count; i++) {
         const hr_vault_hash *hash = &plan->hashes[i];
-        const hr_hash_options options = {.recipe = plan->recipe,
+        const hr_hash_options options = {.recipe = hash->diff ? plan->diff_recipe : plan->recipe,
                                          .use = hash->diff ? HR_HASH_DIFF : HR_HASH_KEY,
                                          .alone = !hash->diff && hash->count == 1,
                                          .zone = plan->zone};

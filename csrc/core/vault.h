@@ -34,11 +34,12 @@ typedef struct hr_vault_relation {
 
 /* Immutable; everything belongs to the caller and outlives the splitter. */
 typedef struct hr_vault_plan {
-    const hr_recipe *recipe;
-    const hr_timezone *zone; /* of timestamptz in hashes; NULL = UTC */
-    int32_t op, lsn;         /* columns: text, bigint */
-    int32_t unchanged;       /* column: text[]; -1 none */
-    const int32_t *key;      /* the source table's primary key */
+    const hr_recipe *recipe;      /* of keys */
+    const hr_recipe *diff_recipe; /* of hash diffs: what it takes for the same is no change */
+    const hr_timezone *zone;      /* of timestamptz in hashes; NULL = UTC */
+    int32_t op, lsn;              /* columns: text, bigint */
+    int32_t unchanged;            /* column: text[]; -1 none */
+    const int32_t *key;           /* the source table's primary key */
     int32_t key_count;
     int32_t identity; /* the hash of exactly the key: what the events of one row have in common */
     const hr_vault_hash *hashes;

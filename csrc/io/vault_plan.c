@@ -159,17 +159,24 @@ static int hr_vault_read_rest(hr_vault_settings *out, const hr_schema *schema, c
     return HR_OK;
 }
 
+static int hr_vault_recipe(const json_t *root, const char *name, const hr_recipe **out, hr_error *error)
+{
+    const char *recipe;
+
+    HR_RETURN_NOT_OK(hr_vault_text(root, name, &recipe, error));
+    *out = hr_recipe_named(recipe);
+    return *out != NULL ? HR_OK : hr_error_set(error, HR_EUSAGE, "vault: there is no recipe \"%s\"", recipe);
+}
+
 int hr_vault_settings_read(const hr_load_config *config, const hr_schema *schema, hr_vault_settings *out, hr_error *error)
 {
     const json_t *root = config->vault;
-    const char *recipe, *name;
+    const char *name;
 
     memset(out, 0, sizeof(*out));
     hr_arena_init(&out->arena, 4096);
-    HR_RETURN_NOT_OK(hr_vault_text(root, "recipe", &recipe, error));
-    out->plan.recipe = hr_recipe_named(recipe);
-    if (out->plan.recipe == NULL)
-        return hr_error_set(error, HR_EUSAGE, "vault: there is no recipe \"%s\"", recipe);
+    HR_RETURN_NOT_OK(hr_vault_recipe(root, "recipe", &out->plan.recipe, error));
+    HR_RETURN_NOT_OK(hr_vault_recipe(root, "diff_recipe", &out->plan.diff_recipe, error));
     out->plan.zone = config->zone;
     HR_RETURN_NOT_OK(hr_vault_text(root, "op", &name, error));
     HR_RETURN_NOT_OK(hr_vault_find_column(schema, name, &out->plan.op, error));

@@ -1,6 +1,6 @@
 /* csrc/io/vault_plan.h: the setting "vault" of a load, bound to the columns of its staging table.
  *
- *   recipe, zone: of the hashes
+ *   recipe, diff_recipe: of keys and of hash diffs; the time zone is the job's
  *   op, lsn, unchanged: names of columns; key: names of the primary key's columns; identity: name of a hash
  *   hashes: [{"name", "columns": [...], "diff", "of_deletes", "whole"}]    core/vault.h says what each means
  *   relations: [{"kind": "keys" | "events" | "history", "table": for people, "hash": name, "stage": a temporary table,

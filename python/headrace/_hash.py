@@ -11,7 +11,9 @@ from headrace.errors import UsageError
 
 __all__ = ["hash_check", "hash_diff", "hash_keys"]
 
-Recipe = Literal["automate_dv", "automate_dv_sha256", "automate_dv_cased", "plain", "plain_sha256"]
+Recipe = Literal[
+    "automate_dv", "automate_dv_sha256", "automate_dv_cased", "plain", "plain_sha256", "exact", "exact_sha256"
+]
 
 
 def hash_keys(

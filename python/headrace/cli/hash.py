@@ -82,7 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         default="automate_dv",
-        help="automate_dv (default), automate_dv_sha256, automate_dv_cased, plain or plain_sha256",
+        help="automate_dv (default), automate_dv_sha256, automate_dv_cased, plain, "
+        "plain_sha256, exact or exact_sha256",
     )
     parser.add_argument(
         "--zone", default="UTC", help="TimeZone in which timestamptz is hashed (default: UTC)"

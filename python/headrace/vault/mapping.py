@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from headrace._hash import Recipe
 from headrace.errors import UsageError
 
-RECIPES = ("automate_dv", "automate_dv_sha256", "automate_dv_cased", "plain", "plain_sha256")
+RECIPES: tuple[str, ...] = get_args(Recipe)
+EXACT = "exact"
 
 # Columns that the vault adds begin so; those of sources may not.
 OURS = "dv_"
@@ -135,6 +137,7 @@ class VaultMapping:
     path: str
     schema: str
     recipe: str
+    diff_recipe: str
     zone: str
     job: str
     slot: str | None
@@ -288,11 +291,10 @@ class _Reader:
     def mapping(self, root: _Node) -> VaultMapping:
         known = ("vault", "source", "hubs", "links", "tables")
         top = root.fields("the mapping", known, ("vault", "source", "hubs", "tables"))
-        vault = top["vault"].fields("vault", ("schema", "recipe", "zone", "job"), ("schema",))
+        vault = top["vault"].fields("vault", ("schema", "recipe", "diff_recipe", "zone", "job"), ("schema",))
         source = top["source"].fields("source", ("topics", "slot", "heartbeat", "record_source"), ("topics",))
-        recipe = vault["recipe"].text("recipe") if "recipe" in vault else RECIPES[0]
-        if recipe not in RECIPES:
-            raise vault["recipe"].fail(f"there is no recipe {recipe}{_suggestion(recipe, RECIPES)}")
+        recipe = self.recipe(vault, "recipe", RECIPES[0])
+        diff_recipe = self.recipe(vault, "diff_recipe", EXACT)
         for name, node, value in top["hubs"].entries("hubs"):
             self.hubs[node.name("a hub")] = self.hub(name, value)
         if "links" in top:
@@ -305,6 +307,7 @@ class _Reader:
             path=self.file,
             schema=schema,
             recipe=recipe,
+            diff_recipe=diff_recipe,
             zone=vault["zone"].text("zone") if "zone" in vault else "UTC",
             job=vault["job"].text("job") if "job" in vault else schema,
             slot=source["slot"].text("slot") if "slot" in source else None,
@@ -313,6 +316,12 @@ class _Reader:
             links=self.links,
             tables=tables,
         )
+
+    def recipe(self, vault: Mapping[str, _Node], name: str, default: str) -> str:
+        recipe = vault[name].text(name) if name in vault else default
+        if recipe not in RECIPES:
+            raise vault[name].fail(f"there is no recipe {recipe}{_suggestion(recipe, RECIPES)}")
+        return recipe
 
     def hub(self, name: str, node: _Node) -> Hub:
         keys = self.columns(node, f"hub {name}")

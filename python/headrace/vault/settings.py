@@ -34,6 +34,7 @@ def vault_settings(mapping: VaultMapping, table: Table) -> dict[str, Any]:
     builder = _Builder(mapping, table)
     return {
         "recipe": mapping.recipe,
+        "diff_recipe": mapping.diff_recipe,
         "op": "dv_op",
         "lsn": "dv_lsn",
         "unchanged": "dv_unchanged",
