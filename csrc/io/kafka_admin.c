@@ -514,40 +514,59 @@ int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missin
     return rc;
 }
 
-int hr_kafka_group_delete(hr_kafka_client *client, const char *group, int timeout_ms, bool *was, hr_error *error)
+/* Ask once; *err is what the group's coordinator said. */
+static int hr_kafka_group_delete_once(hr_kafka_client *client, const char *group, const char *what, int timeout_ms,
+                                      rd_kafka_resp_err_t *err, hr_error *error)
 {
     rd_kafka_DeleteGroup_t *one = rd_kafka_DeleteGroup_new(group);
-    rd_kafka_AdminOptions_t *options;
-    rd_kafka_queue_t *queue;
+    rd_kafka_AdminOptions_t *options = hr_kafka_options(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout_ms, false);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
     rd_kafka_event_t *event;
-    char what[320];
     int rc;
 
-    if (was != NULL)
-        *was = false;
-    options = hr_kafka_options(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS, timeout_ms, false);
-    queue = rd_kafka_queue_new(client->rk);
-    snprintf(what, sizeof(what), "the consumer group \"%.200s\" cannot be deleted", group);
     rd_kafka_DeleteGroups(client->rk, &one, 1, options, queue);
     rc = hr_kafka_answer(client, queue, timeout_ms, what, &event, error);
     if (rc == HR_OK) {
         size_t count;
         const rd_kafka_group_result_t **results = rd_kafka_DeleteGroups_result_groups(rd_kafka_event_DeleteGroups_result(event), &count);
         const rd_kafka_error_t *failed = count == 1 ? rd_kafka_group_result_error(results[0]) : NULL;
-        rd_kafka_resp_err_t err = count != 1       ? RD_KAFKA_RESP_ERR__BAD_MSG
-                                  : failed != NULL ? rd_kafka_error_code(failed)
-                                                   : RD_KAFKA_RESP_ERR_NO_ERROR;
 
-        if (err == RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP)
-            rc = hr_error_set(error, HR_EUSAGE, "%s: it has members, so the job is running; stop it first", what);
-        else if (err != RD_KAFKA_RESP_ERR_NO_ERROR && err != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
-            rc = hr_kafka_fail(client, err, error, "%s", what);
-        else if (was != NULL)
-            *was = err == RD_KAFKA_RESP_ERR_NO_ERROR;
+        *err = RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (count != 1)
+            *err = RD_KAFKA_RESP_ERR__BAD_MSG;
+        else if (failed != NULL)
+            *err = rd_kafka_error_code(failed);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_DeleteGroup_destroy(one);
     return rc;
+}
+
+/* A cluster that has just started makes its coordinators when the first one asks for them: ask again then. */
+int hr_kafka_group_delete(hr_kafka_client *client, const char *group, int timeout_ms, bool *was, hr_error *error)
+{
+    int64_t deadline = hr_kafka_now_ms() + timeout_ms;
+    rd_kafka_resp_err_t err;
+    char what[320];
+
+    if (was != NULL)
+        *was = false;
+    snprintf(what, sizeof(what), "the consumer group \"%.200s\" cannot be deleted", group);
+    for (;;) {
+        HR_RETURN_NOT_OK(hr_kafka_group_delete_once(client, group, what, hr_kafka_left(deadline, timeout_ms), &err, error));
+        if ((err != RD_KAFKA_RESP_ERR_NOT_COORDINATOR && err != RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE &&
+             err != RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS) ||
+            hr_kafka_now_ms() >= deadline || hr_kafka_client_cancelled(client))
+            break;
+        hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
+    }
+    if (err == RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP)
+        return hr_error_set(error, HR_EUSAGE, "%s: it has members, so the job is running; stop it first", what);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR && err != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
+        return hr_kafka_fail(client, err, error, "%s", what);
+    if (was != NULL)
+        *was = err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return HR_OK;
 }

@@ -107,6 +107,22 @@ static int hr_window_table_connect(hr_window_table *table, hr_error *error)
     return hr_pg_open(table->config->table_dsn, "headrace window", table->cancel, &table->pg, error);
 }
 
+/* Make the table. Several workers do so at once, which IF NOT EXISTS alone does not allow for: one after the other, by a lock that the end
+ * of the implicit transaction of both statements gives back. */
+static int hr_window_table_create(hr_window_table *table, hr_error *error)
+{
+    hr_buffer sql = {0};
+    int rc = hr_sql(&sql, error, "SELECT pg_catalog.pg_advisory_xact_lock(%u, %u); %s", 0x68656164u /* "head" */, 0x77696e64u /* "wind" */,
+                    (const char *)table->create.data);
+
+    if (rc == HR_OK)
+        rc = hr_buffer_append(&sql, "", 1, error);
+    if (rc == HR_OK)
+        rc = hr_pg_exec(table->pg, (const char *)sql.data, NULL, error);
+    hr_buffer_free(&sql);
+    return rc;
+}
+
 /* Make the table, or see that it is there. */
 static int hr_window_table_check(hr_window_table *table, hr_error *error)
 {
@@ -117,7 +133,7 @@ static int hr_window_table_check(hr_window_table *table, hr_error *error)
 
     HR_RETURN_NOT_OK(hr_window_table_connect(table, error));
     if (table->config->table_create)
-        HR_RETURN_NOT_OK(hr_pg_exec(table->pg, (const char *)table->create.data, NULL, error));
+        HR_RETURN_NOT_OK(hr_window_table_create(table, error));
     rc = hr_pg_query(table->pg, "SELECT to_regclass($1) IS NOT NULL", 1, &name, &result, error);
     HR_RETURN_NOT_OK(rc);
     there = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;

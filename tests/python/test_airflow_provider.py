@@ -192,6 +192,8 @@ def test_importing_the_operators_leaves_the_c_module_and_clients_alone() -> None
         "import sys\n"
         "import headrace.airflow.operators.load, headrace.airflow.operators.refresh\n"
         "import headrace.airflow.operators.replay, headrace.airflow.operators.generate\n"
+        "import headrace.airflow.operators.produce, headrace.airflow.operators.window\n"
+        "import headrace.airflow.operators.results\n"
         "import headrace.airflow.sensors.lag, headrace.airflow.triggers.lag\n"
         "import headrace.airflow.hooks.headrace\n"
         "heavy = {'headrace._headrace', 'psycopg', 'confluent_kafka', 'pandas', 'pyarrow', 'polars'}\n"

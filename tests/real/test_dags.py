@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import headrace
 import psycopg
 import pytest
 from confluent_kafka import Producer
@@ -154,7 +155,7 @@ def quick(bag: DagBag) -> Iterator[DAG]:
 def test_the_dags_load_without_errors_and_are_described(bag: DagBag) -> None:
     assert bag.import_errors == {}
     ours = [dag for dag in bag.dags.values() if Path(dag.fileloc).resolve().parent == ROOT / "dags"]
-    assert {dag.dag_id for dag in ours} == {"purchases", "dictionaries", "purchases_data"}
+    assert {dag.dag_id for dag in ours} == {"purchases", "dictionaries", "purchases_data", "visitors"}
     for dag in ours:
         assert dag.doc_md
         assert dag.description
@@ -425,6 +426,85 @@ def test_data_is_made_and_a_second_run_makes_more(  # noqa: PLR0917
             "SELECT count(*) FROM shop.purchases LEFT JOIN shop.products d USING (product_id) "
             "WHERE d.name IS NULL"
         ).fetchone() == (0,)
+
+
+# -- visitors
+
+
+def frames(path: Path, first: int, count: int) -> dict[str, int]:
+    """Send-able frames of half a day, with late and damaged ones; the true users of their minutes."""
+    settings = {"rate": 1, "users": 500, "late": 5_000, "malformed": 10_000, "size": 500, "fields": 20}
+    truth = path.with_suffix(".truth")
+    made = headrace.generate("frames", count, path, first=first, truth=truth, settings=settings)
+    assert made.kinds["late"]
+    told = [json.loads(line) for line in truth.read_text().splitlines()]
+    return {window["window_start"]: window["users"] for window in told}
+
+
+def test_visitors_are_counted_once_over_several_runs(  # noqa: PLR0917
+    bag: DagBag, pg: postgres.Server, database: str, connect: Callable[..., None], broker: kafka.Broker,
+    new_topic: Callable[..., str], tmp_path: Path,
+) -> None:  # fmt: skip
+    """A file in two halves, each sent and counted by a run; a third run finds that the input is over."""
+    dag, name = bag.dags["visitors"], new_topic(2)
+    # a job's own topics: made by the run, so named after one that is deleted in the end
+    params = {"topic": name, "job": f"{name}-job", "results": f"{name}-results", "lateness": "30m",
+              "windows": "minute,hour", "table": "public.visitors", "workers": 1}  # fmt: skip
+    whole, half = tmp_path / "whole.jsonl", tmp_path / "half.jsonl.gz"
+    true = frames(whole, 0, 30_000)
+    frames(half, 0, 15_000)
+    first = run(dag, file=str(half), **params)
+    assert first.state == "success"
+    assert states(first) == {"produce": ["success"], "window": ["success"], "report": ["success"]}
+    assert xcom(first, "produce")["messages"] == 15_000
+    receipt = xcom(first, "window")
+    assert receipt["frames"] == 15_000
+    early = xcom(first, "report")
+    assert 100 < early["windows"]["minute"] < 250
+    assert early["last"] < "2026-01-01T04:00:00Z", "the last half an hour stays open"
+
+    rest = tmp_path / "rest.jsonl"
+    rest.write_bytes(b"\n".join(whole.read_bytes().split(b"\n")[15_000:]))
+    second = run(dag, file=str(rest), **params)
+    assert second.state == "success"
+    plot = tmp_path / "users.png"
+    third = run(dag, close_all=True, plot=str(plot), **{"from": "2026-01-01T02:00:00Z"}, **params)
+    assert third.state == "success"
+    assert states(third)["produce"] == ["skipped"]
+    assert xcom(third, "window")["frames"] == 0
+    assert xcom(third, "report")["first"] == "2026-01-01T02:00:00Z"
+    assert plot.read_bytes()[:4] == b"\x89PNG"
+
+    receipts = [receipt, xcom(second, "window")]
+    assert sum(r["frames"] for r in receipts) == 30_000
+    assert sum(r["late"] for r in receipts) > 50
+    found = headrace.results(params["results"], kafka={"bootstrap.servers": broker.bootstrap})
+    assert found.repeated == 0
+    assert {r["window_start"]: r["users"] for r in found if r["window"] == "minute"} == true
+    with pg.connect(database) as conn:
+        assert conn.execute("SELECT count(*) FROM visitors").fetchone() == (len(found),)
+    headrace.offsets.forget(
+        params["job"], results=params["results"], kafka={"bootstrap.servers": broker.bootstrap}
+    )
+
+
+def test_visitors_without_a_topic_fail_at_once(bag: DagBag, connect: Callable[..., None]) -> None:
+    done = run(bag.dags["visitors"], topic="there-is-no-such-topic", job="nobody", results="nothing")
+    assert done.state == "failed"
+    assert states(done)["window"] == ["failed"]
+    assert [ti.try_number for ti in done.get_task_instances() if ti.task_id == "window"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("lateness", "soon"), ("from", "yesterday"), ("results", "a b"), ("plot", "x.gif"), ("windows", 7)],
+)
+def test_the_form_of_visitors_refuses_what_cannot_be(bag: DagBag, name: str, value: Any) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = bag.dags["visitors"].params.get_param(name)
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
 
 
 # -- sensor, files

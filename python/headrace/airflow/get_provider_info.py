@@ -37,6 +37,9 @@ def get_provider_info() -> dict[str, Any]:
                     "headrace.airflow.operators.refresh",
                     "headrace.airflow.operators.replay",
                     "headrace.airflow.operators.generate",
+                    "headrace.airflow.operators.produce",
+                    "headrace.airflow.operators.window",
+                    "headrace.airflow.operators.results",
                 ],
             }
         ],

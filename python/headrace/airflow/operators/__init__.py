@@ -1,1 +1,1 @@
-"""Operators: load, refresh, replay, generate."""
+"""Operators: load, refresh, replay, generate, produce, window, results."""

@@ -32,6 +32,11 @@ LASTING_ERROR = "lasting_error"
 _PROGRESS_SECONDS = 15.0
 
 
+def given(text: str | None) -> str | None:
+    """A text from what a template rendered: None, "", "None" and "null" mean "not given"."""
+    return None if text is None or text.strip().lower() in ("", "none", "null") else text
+
+
 def whole(name: str, value: Any) -> int | None:
     """A whole number from what a template rendered: None, "", "None" and "null" mean "not given".
 
@@ -45,6 +50,21 @@ def whole(name: str, value: Any) -> int | None:
         return int(value)
     except (TypeError, ValueError):
         raise AirflowFailException(f"{name} must be a whole number, not {value!r}") from None
+
+
+def number(name: str, value: Any) -> float | None:
+    """A number from what a template rendered, as ``whole`` does.
+
+    :raises AirflowFailException: when it is no number.
+    """
+    if value is None or (isinstance(value, str) and value.strip().lower() in ("", "none", "null")):
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError(value)
+        return float(value)
+    except (TypeError, ValueError):
+        raise AirflowFailException(f"{name} must be a number, not {value!r}") from None
 
 
 def without_nones(**settings: Any) -> dict[str, Any]:
