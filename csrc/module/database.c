@@ -44,8 +44,8 @@ static int hr_py_run_statement(hr_py_work *work, hr_error *error)
     /* The connection is in the middle of the COPY, and there is no way on from there. */
     statement->copying = status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
     return statement->copying ? hr_error_set(error, HR_EUSAGE,
-                                             "a Connection cannot COPY from or to its client, and is closed now: headrace.load() brings rows "
-                                             "into a table, psql's \\copy brings them out")
+                                             "a Connection cannot COPY from or to its client, and is closed now: headrace.load() brings "
+                                             "rows into a table, psql's \\copy brings them out")
                               : rc;
 }
 

@@ -146,8 +146,9 @@ static int hr_py_ask_create(hr_py_question *question, hr_kafka_client *client, h
     if (partitions < 1 || partitions > INT32_MAX)
         return hr_error_set(error, HR_EUSAGE, "a topic cannot have %" JSON_INTEGER_FORMAT " partitions", partitions);
     if (replication < -1 || replication == 0 || replication > INT16_MAX)
-        return hr_error_set(error, HR_EUSAGE, "the replication of a topic is -1 (the brokers' default) or 1 to %d, not %" JSON_INTEGER_FORMAT,
-                            INT16_MAX, replication);
+        return hr_error_set(error, HR_EUSAGE,
+                            "the replication of a topic is -1 (the brokers' default) or 1 to %d, not %" JSON_INTEGER_FORMAT, INT16_MAX,
+                            replication);
     HR_RETURN_NOT_OK(hr_kafka_topic_create(client, name, (int32_t)partitions, (int32_t)replication,
                                            json_object_size(settings) > 0 ? settings : NULL, HR_KAFKA_TIMEOUT_MS, &made, error));
     question->answer = json_pack("{s:b}", "created", (int)made);
