@@ -33,6 +33,9 @@ PORTS = {"postgres": 15432, "kafka": 19092, "mail": 18025, "airflow": 18080}
 SHOP = "shop"
 """The database that the example DAGs load into."""
 
+VAULT = "vault"
+"""The database of the Data Vault that the airline's changes are loaded into."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -78,6 +81,15 @@ class Stack:
                 "password": self.postgres.password,
                 "schema": SHOP,
             },
+            "headrace_vault": {
+                "conn_type": "postgres",
+                "host": "127.0.0.1",
+                "port": self.postgres.port,
+                "login": postgres.USER,
+                "password": self.postgres.password,
+                "schema": VAULT,
+            },
+            "headrace_airports": self._airline().connection(),
             "headrace_kafka": {"conn_type": "kafka", "extra": {"bootstrap.servers": self.kafka.bootstrap}},
             "headrace_smtp": {
                 "conn_type": "smtp",
@@ -105,6 +117,7 @@ class Stack:
                     started.result()
             if "postgres" in wanted:
                 self.postgres.create_database(SHOP)
+                self.postgres.create_database(VAULT)
             if "airflow" in wanted:
                 airflow = self.airflow
                 self._start("Airflow", "20 to 100 s", lambda: all(airflow.processes.values()), airflow.start)

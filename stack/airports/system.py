@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stack import connect, kafka
+from stack import connect, kafka, ports
 from stack.airports import capture
-from stack.airports.pair import Pair
+from stack.airports.pair import DATABASE, PORTS, READER, Pair
 from stack.services import Stack
 
 log = logging.getLogger(__name__)
@@ -45,14 +45,30 @@ class System:
         alone.
         """
         self.stack.up(parts)
-        _say("the airline's primary and replica", "5 s", self.pair.start)
-        worker = self.worker
-        _say("Kafka Connect", "10 to 30 s", worker.start)
-        _say("change capture", "5 to 30 s", lambda: capture.register(worker, self.pair))
+        self.start_pair()
+        self.start_capture()
 
     def start_pair(self) -> None:
         """Start primary and replica only."""
         _say("the airline's primary and replica", "5 s", self.pair.start)
+
+    def start_capture(self) -> None:
+        """Start Connect and register the connector; the pair and the broker must run."""
+        worker = self.worker
+        _say("Kafka Connect", "10 to 30 s", worker.start)
+        _say("change capture", "5 to 30 s", lambda: capture.register(worker, self.pair))
+
+    def connection(self) -> dict[str, Any]:
+        """An Airflow connection that reads the primary, whether it runs now or not."""
+        primary = self.pair.primary
+        return {
+            "conn_type": "postgres",
+            "host": ports.LOOPBACK,
+            "port": primary.port if primary.process else PORTS["primary"],
+            "login": READER,
+            "password": primary.role_password(READER),
+            "schema": DATABASE,
+        }
 
     def down(self) -> None:
         """Stop Connect and the pair; data, slot and connector are kept. The broker is the services' own."""

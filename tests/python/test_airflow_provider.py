@@ -580,6 +580,19 @@ def test_the_mail_of_a_failure_names_the_tasks_and_comes_without_results_too() -
     assert "Nothing is half-loaded" in smtp.body(story)
 
 
+def test_a_mail_tells_what_else_a_task_found_escaped() -> None:
+    notifier = smtp.ReceiptNotifier(to="a@example.org", failed=True, more_task_id="verify")
+    task = FakeTask({"verify": {"differences": 2, "difference 1": "city is '<b>' in the source"}})
+    story = notifier.story(context(ti=task, dag=SimpleNamespace(dag_id="airports_vault"), run_id="r"))
+    text = smtp.body(story)
+    assert "differences" in text
+    assert "city is &#x27;&lt;b&gt;&#x27; in the source" in text
+    without = notifier.story(
+        context(ti=FakeTask({}), dag=SimpleNamespace(dag_id="airports_vault"), run_id="r")
+    )
+    assert without.more == {}
+
+
 def test_a_mail_is_made_without_a_task_instance() -> None:
     notifier = smtp.ReceiptNotifier(to="a@example.org", failed=True)
     story = notifier.story({"dag": SimpleNamespace(dag_id="purchases"), "run_id": "r", "reason": "timed out"})  # type: ignore[typeddict-item]

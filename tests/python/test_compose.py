@@ -130,6 +130,8 @@ def test_connections_are_those_of_the_stack(services: dict[str, Any]) -> None:
     connections = {key for key in environment if key.startswith("AIRFLOW_CONN_")}
     assert connections == {
         "AIRFLOW_CONN_HEADRACE_POSTGRES",
+        "AIRFLOW_CONN_HEADRACE_VAULT",
+        "AIRFLOW_CONN_HEADRACE_AIRPORTS",
         "AIRFLOW_CONN_HEADRACE_KAFKA",
         "AIRFLOW_CONN_HEADRACE_SMTP",
     }

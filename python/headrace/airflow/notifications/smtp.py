@@ -102,6 +102,7 @@ class ReceiptNotifier(SmtpNotifier):
     :param failed: whether this tells of a failure
     :param receipt_task_ids: tasks whose XCom is a receipt; several are summed
     :param dead_letters_task_id: task whose XCom is the report on rejected records
+    :param more_task_id: task whose XCom is a mapping of what else to tell, by its name
     :param smtp_conn_id: connection of type ``smtp``; its ``from_email`` is the sender
     """
 
@@ -112,6 +113,7 @@ class ReceiptNotifier(SmtpNotifier):
         failed: bool,
         receipt_task_ids: Iterable[str] = (),
         dead_letters_task_id: str | None = None,
+        more_task_id: str | None = None,
         smtp_conn_id: str = "smtp_default",
         **kwargs: Any,
     ) -> None:
@@ -119,6 +121,7 @@ class ReceiptNotifier(SmtpNotifier):
         self.failed = failed
         self.receipt_task_ids = tuple(receipt_task_ids)
         self.dead_letters_task_id = dead_letters_task_id
+        self.more_task_id = more_task_id
 
     def notify(self, context: Context) -> None:
         """Send the mail, unless the DAG's param ``mail`` says that this run is not worth one."""
@@ -146,6 +149,7 @@ class ReceiptNotifier(SmtpNotifier):
             receipt=self._receipt(ti),
             dead_letters=self._pull(ti, self.dead_letters_task_id) if self.dead_letters_task_id else None,
             link=self._link(ti, dag, run_id),
+            more=(self._pull(ti, self.more_task_id) or {}) if self.more_task_id else {},
         )
 
     def _receipt(self, ti: Any) -> dict[str, Any] | None:
