@@ -383,7 +383,7 @@ static int hr_flow_save(hr_flow *flow, hr_error *error)
     state->position = flow->next;
     oldest = hr_windows_oldest_epoch(flow->windows);
     hr_windows_forget(flow->windows, hr_window_state_push(state, epoch, flow->next, snapshot, &bytes, oldest));
-    if (!snapshot && oldest < state->marks[0].epoch)
+    if (!state->marks[0].snapshot && oldest < state->marks[0].epoch)
         return hr_error_set(error, HR_EBALANCE, "share %d of job \"%s\": a window is older than all marks", (int)flow->partition,
                             flow->job->config.job);
     state->marks[state->mark_count - 1].read = flow->read;

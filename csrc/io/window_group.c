@@ -74,7 +74,7 @@ int hr_group_open(hr_window_job *job, int32_t index, void (*revoked)(void *, int
     char instance[256];
     const hr_kafka_setting forced[] = {
         {"group.id", job->config.group},        {"partition.assignment.strategy", "cooperative-sticky"},
-        {"session.timeout.ms", "10000"},        {"heartbeat.interval.ms", "1000"},
+        {"session.timeout.ms", "10000"},        {"heartbeat.interval.ms", "200"},
         {"queued.max.messages.kbytes", "64"},   {"queued.min.messages", "1"},
         {"max.partition.fetch.bytes", "65536"}, {"group.instance.id", instance},
     };

@@ -31,6 +31,7 @@ typedef struct hr_lane {
     int64_t high;         /* HR_NO_WATERMARK before the first vote */
     int64_t floor;        /* the watermark is not below */
     int64_t replay_until; /* rows before this offset were read before a restart */
+    int64_t at;           /* the row that verdicts come from now: a held row's may come long after it, and after a restart */
     int32_t held_count;
     bool won; /* the vote is won, and held rows up to `bound` are being counted: memory may have run out on the way */
     int64_t bound;

@@ -83,7 +83,7 @@ typedef struct hr_window_settled {
     int64_t offset;
     int32_t lane;
     uint8_t verdict;
-    bool replayed;   /* reported before the restart: not to be reported again */
+    bool replayed;   /* decided before the restart: not to be reported again */
     uint32_t missed; /* HR_VERDICT_LATE: bit i = late for spec i */
 } hr_window_settled;
 

@@ -88,7 +88,7 @@ int hr_windows_make_lane(hr_windows *windows, int32_t id, hr_lane **out, hr_erro
         windows->lane_capacity = capacity;
     }
     lane = &windows->lanes[windows->lane_count];
-    *lane = (hr_lane){.id = id, .position = INT64_MIN, .high = HR_NO_WATERMARK, .floor = windows->closed, .replay_until = INT64_MIN};
+    *lane = (hr_lane){.id = id, .position = INT64_MIN, .high = HR_NO_WATERMARK, .floor = windows->closed, .replay_until = INT64_MIN, .at = INT64_MIN};
     lane->held = hr_malloc((size_t)windows->options.votes * sizeof(*lane->held));
     if (lane->held == NULL)
         return hr_error_nomem(error);
@@ -204,7 +204,7 @@ static int hr_settled_reserve(hr_windows *windows, hr_error *error)
 static void hr_windows_tell(hr_windows *windows, hr_lane *lane, int64_t offset, hr_window_verdict verdict, uint32_t missed)
 {
     windows->settled[windows->settled_count++] = (hr_window_settled){
-        .offset = offset, .lane = lane->id, .verdict = (uint8_t)verdict, .replayed = offset < lane->replay_until, .missed = missed};
+        .offset = offset, .lane = lane->id, .verdict = (uint8_t)verdict, .replayed = lane->at < lane->replay_until, .missed = missed};
     if (verdict == HR_VERDICT_FUTURE)
         lane->future++;
     if (verdict == HR_VERDICT_NO_TIME || verdict == HR_VERDICT_NO_WINDOW)
@@ -413,6 +413,7 @@ int hr_windows_settle(hr_windows *windows, int32_t lane, hr_error *error)
             continue;
         HR_RETURN_NOT_OK(
             hr_lane_note(each, &(hr_lane_event){.offset = each->position, .epoch = windows->epoch, .kind = HR_LANE_SETTLE}, error));
+        each->at = each->position;
         HR_RETURN_NOT_OK(hr_lane_settle(windows, each, error));
     }
     return HR_OK;
@@ -423,9 +424,16 @@ int hr_windows_replay_events(hr_windows *windows, hr_lane *lane, int64_t offset,
     while (lane->event_at < lane->event_count && lane->events[lane->event_at].offset <= offset) {
         const hr_lane_event *event = &lane->events[lane->event_at];
 
-        if (event->kind == HR_LANE_SETTLE)
-            HR_RETURN_NOT_OK(hr_lane_settle(windows, lane, error));
-        else if (event->floor > lane->floor)
+        if (event->kind == HR_LANE_SETTLE) {
+            int64_t at = lane->at;
+            int rc;
+
+            lane->at = INT64_MIN; /* what it decided was told then */
+            rc = hr_lane_settle(windows, lane, error);
+            lane->at = at;
+            HR_RETURN_NOT_OK(rc);
+        }
+        if (event->kind == HR_LANE_FLOOR && event->floor > lane->floor)
             lane->floor = event->floor;
         lane->event_at++;
     }
@@ -508,6 +516,7 @@ static int hr_windows_add_piece(hr_windows *windows, hr_lane *lane, const hr_bat
         int64_t offset = offsets != NULL ? offsets[row] : lane->position == INT64_MIN ? 0 : lane->position;
 
         if (HR_LIKELY(offset >= lane->position)) { /* not seen before */
+            lane->at = offset;
             HR_RETURN_NOT_OK(hr_windows_add_row(windows, lane, rows, row, upper, offset, error));
             lane->position = offset + 1;
             lane->rows++;

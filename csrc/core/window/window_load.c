@@ -110,7 +110,7 @@ static int hr_load_lane(const hr_windows *windows, hr_wire *in, hr_lane *lane, h
     uint64_t count;
 
     memset(lane, 0, sizeof(*lane));
-    lane->replay_until = INT64_MIN;
+    lane->replay_until = lane->at = INT64_MIN;
     if (!hr_wire_i64(in, &id) || id < INT32_MIN || id > INT32_MAX || !hr_wire_i64(in, &lane->position) || !hr_wire_i64(in, &lane->high) ||
         !hr_wire_i64(in, &lane->floor) || !hr_load_rows(in, &lane->rows) || !hr_load_rows(in, &lane->late) ||
         !hr_load_rows(in, &lane->future) || !hr_load_rows(in, &lane->untimed) || !hr_wire_i64(in, &behind) || behind < 0 ||

@@ -1,0 +1,203 @@
+/* tests/core/test_window_lanes.c: what a worker of one lane needs: watermarks raised from outside, frames that are held, numbers for a
+ * second stage.
+ */
+#include "window_fixture.h"
+
+#include "faults.h"
+
+static const window_settings minutes = {.unit = HR_WINDOW_MINUTE, .lateness = 60 * S, .jump = HR_WINDOW_JUMP_OFF};
+
+/* A lane that brings nothing is raised: its windows close, and what it brings later is late. */
+static void test_raise(void)
+{
+    window_fixture f;
+
+    window_open(&f, minutes);
+    CHECK(window_row(&f, 3, 10, 1, 0) == HR_OK && window_row(&f, 3, 70, 2, 0) == HR_OK);
+    window_expect(&f, false, "");
+    CHECK(hr_windows_raise(f.windows, 3, 60 * S, &f.error) == HR_OK);
+    window_expect(&f, false, "0-60:1 ");
+    CHECK(hr_windows_raise(f.windows, 3, 30 * S, &f.error) == HR_OK); /* never back */
+    CHECK(hr_windows_raise(f.windows, 3, 120 * S, &f.error) == HR_OK);
+    window_expect(&f, false, "60-120:1 ");
+    CHECK(window_row(&f, 3, 110, 3, 0) == HR_OK && window_row(&f, 3, 121, 4, 0) == HR_OK);
+    window_verdicts(&f, "3/2:late ");
+    window_expect(&f, true, "120-180:1 ");
+    window_close(&f);
+}
+
+/* Reading again decides the same, with a raise before the first row and between others. */
+static void test_raise_again(void)
+{
+    static const int64_t times[] = {200, 130, 190, 100, 300, 185, 250};
+    window_fixture f, g;
+    hr_buffer first = {0}, last = {0};
+    int64_t epoch;
+
+    window_open(&f, minutes);
+    CHECK(hr_windows_lane(f.windows, 0, NULL) == HR_OK);
+    CHECK(hr_windows_save(f.windows, false, &first, &epoch, NULL) == HR_OK);
+    CHECK(hr_windows_raise(f.windows, 0, 120 * S, NULL) == HR_OK);
+    for (int i = 0; i < 7; i++) {
+        CHECK(window_row(&f, 0, times[i], i, 0) == HR_OK);
+        if (i == 2)
+            CHECK(hr_windows_raise(f.windows, 0, 180 * S, NULL) == HR_OK);
+    }
+    CHECK(hr_windows_save(f.windows, false, &last, &epoch, NULL) == HR_OK);
+    window_verdicts(&f, "3:late 5:late ");
+    window_open(&g, minutes);
+    CHECK(hr_windows_load(g.windows, first.data, first.size, &g.error) == HR_OK, "%s", g.error.message);
+    CHECK(hr_windows_resume(g.windows, last.data, last.size, &g.error) == HR_OK, "%s", g.error.message);
+    CHECK(hr_windows_raise(g.windows, 0, 1000 * S, NULL) == HR_OK); /* not while rows are read again */
+    for (int i = 0; i < 7; i++)
+        CHECK(window_row(&g, 0, times[i], i, 0) == HR_OK);
+    {
+        size_t count;
+        const hr_window_settled *settled = hr_windows_settled(g.windows, &count);
+
+        CHECK(count == 2 && settled[0].offset == 3 && settled[1].offset == 5 && settled[0].replayed && settled[1].replayed);
+    }
+    hr_windows_settled_clear(g.windows);
+    hr_batch_clear(f.results);
+    CHECK(hr_windows_close(f.windows, true, f.results, NULL) == HR_OK);
+    {
+        char want[512];
+
+        window_text(&f, want, sizeof(want));
+        window_expect(&g, true, want);
+    }
+    hr_buffer_free(&first);
+    hr_buffer_free(&last);
+    window_close(&f);
+    window_close(&g);
+}
+
+/* A frame that was held before a restart, and refused after it, is reported: it was not before. */
+static void test_held_over_a_restart(void)
+{
+    window_settings settings = minutes;
+    window_fixture f, g;
+    hr_buffer first = {0}, last = {0};
+    int64_t epoch;
+
+    settings.jump = 60 * S;
+    settings.votes = 2;
+    window_open(&f, settings);
+    CHECK(hr_windows_lane(f.windows, 0, NULL) == HR_OK);
+    CHECK(hr_windows_save(f.windows, false, &first, &epoch, NULL) == HR_OK);
+    CHECK(window_row(&f, 0, 10, 1, 0) == HR_OK && window_row(&f, 0, 11, 1, 0) == HR_OK && window_row(&f, 0, 9000, 1, 0) == HR_OK);
+    CHECK(hr_windows_held(f.windows, 0, 0) == 2 && hr_windows_held(f.windows, 0, 1) == INT64_MIN);
+    CHECK(hr_windows_held(f.windows, 7, 0) == INT64_MIN && hr_windows_held(f.windows, 0, -1) == INT64_MIN);
+    CHECK(hr_windows_save(f.windows, false, &last, &epoch, NULL) == HR_OK);
+    window_open(&g, settings);
+    CHECK(hr_windows_load(g.windows, first.data, first.size, &g.error) == HR_OK);
+    CHECK(hr_windows_resume(g.windows, last.data, last.size, &g.error) == HR_OK);
+    CHECK(window_row(&g, 0, 10, 1, 0) == HR_OK && window_row(&g, 0, 11, 1, 0) == HR_OK && window_row(&g, 0, 9000, 1, 0) == HR_OK);
+    hr_windows_settled_clear(g.windows);
+    CHECK(window_row(&g, 0, 12, 2, 0) == HR_OK && window_row(&g, 0, 13, 3, 0) == HR_OK);
+    {
+        size_t count;
+        const hr_window_settled *settled = hr_windows_settled(g.windows, &count);
+
+        CHECK(count == 1 && settled[0].verdict == HR_VERDICT_FUTURE && settled[0].offset == 2, "%d", (int)count);
+        CHECK(count == 1 && !settled[0].replayed);
+    }
+    hr_buffer_free(&first);
+    hr_buffer_free(&last);
+    window_close(&f);
+    window_close(&g);
+}
+
+/* Windows with the fixture's rows, keyed, for either stage. */
+static hr_windows *keyed(window_fixture *f, bool second)
+{
+    hr_window_spec spec = {"minute", HR_WINDOW_TUMBLING, HR_WINDOW_MINUTE, 1, 0, 0, 0};
+    const char *function = second ? "count" : "distinct", *sketch = second ? "count" : "distinct_hll";
+    hr_window_aggregate aggregates[] = {{"users", function, hr_schema_find(f->schema, "id"), 0},
+                                        {"names", function, hr_schema_find(f->schema, "name"), 0},
+                                        {"about", sketch, hr_schema_find(f->schema, "id"), second ? 0 : 12},
+                                        {"sum", "sum", hr_schema_find(f->schema, "number"), 0}};
+    hr_window_options options = {.specs = &spec,
+                                 .spec_count = 1,
+                                 .aggregates = aggregates,
+                                 .aggregate_count = 4,
+                                 .lateness = 60 * S,
+                                 .jump = HR_WINDOW_JUMP_OFF,
+                                 .keyed = true};
+    hr_windows *windows = NULL;
+
+    CHECK(hr_windows_new(f->schema, &options, &windows, &f->error) == HR_OK, "%s", f->error.message);
+    return windows;
+}
+
+/* Users of two lanes that have none in common: the second stage adds numbers, and the partial is small. */
+static void test_keyed(void)
+{
+    window_fixture f;
+    hr_windows *first[2], *second;
+    hr_batch *results = NULL;
+    hr_buffer partial = {0};
+    int64_t done;
+
+    window_open(&f, minutes);
+    second = keyed(&f, true);
+    CHECK(hr_batch_new(hr_windows_schema(second), &results, NULL) == HR_OK);
+    for (int32_t lane = 0; lane < 2; lane++)
+        CHECK(hr_windows_lane(second, lane, NULL) == HR_OK);
+    for (int32_t lane = 0; lane < 2; lane++) {
+        first[lane] = keyed(&f, false);
+        hr_batch_clear(f.rows);
+        for (int i = 0; i < 1000; i++)
+            window_make_row(&f, 30, 2 * (i % 500) + lane, 0);
+        CHECK(hr_windows_add(first[lane], lane, f.rows, 0, 1000, NULL, &done, NULL) == HR_OK);
+        partial.size = 0;
+        CHECK(hr_windows_close_partial(first[lane], true, &partial, NULL) == HR_OK);
+        CHECK(partial.size < 400, "%zu bytes", partial.size);
+        CHECK(hr_windows_absorb(second, partial.data, partial.size, &f.error) == HR_OK, "%s", f.error.message);
+        CHECK(hr_windows_close(second, false, results, NULL) == HR_OK);
+        CHECK(results->length == lane);
+    }
+    CHECK(results->length == 1);
+    CHECK(hr_column_get_int64(&results->columns[2], 0) == 1000);
+    CHECK(hr_column_get_int64(&results->columns[3], 0) == 1000);
+    CHECK(hr_column_get_int64(&results->columns[4], 0) > 950 && hr_column_get_int64(&results->columns[4], 0) < 1050);
+    CHECK(hr_column_get_int64(&results->columns[5], 0) == 2 * (499 * 500 * 2) + 1000);
+    for (int32_t lane = 0; lane < 2; lane++)
+        hr_windows_free(first[lane]);
+    hr_windows_free(second);
+    hr_batch_free(results);
+    hr_buffer_free(&partial);
+    window_close(&f);
+}
+
+/* Without memory, a raise changes nothing. */
+static void test_faults(void)
+{
+    for (long n = 1;; n++) {
+        window_fixture f;
+        int rc;
+        bool fired;
+
+        window_open(&f, minutes);
+        CHECK(window_row(&f, 0, 10, 1, 0) == HR_OK);
+        hr_fault_arm(n, false);
+        rc = hr_windows_raise(f.windows, 0, 60 * S, &f.error);
+        fired = hr_fault_fired();
+        hr_fault_arm(0, false);
+        CHECK(fired ? rc == HR_ENOMEM : rc == HR_OK);
+        window_expect(&f, false, fired ? "" : "0-60:1 ");
+        window_close(&f);
+        if (!fired)
+            break;
+    }
+}
+
+int main(void)
+{
+    test_raise();
+    test_raise_again();
+    test_held_over_a_restart();
+    test_keyed();
+    test_faults();
+    return CHECK_DONE();
+}
