@@ -237,6 +237,41 @@ static void test_restart(uint64_t seed, const window_settings *settings)
     window_close(&g);
 }
 
+/* A row that was held when the run was cut off, and is decided on only afterwards, is told about: by the next row, or at the end. */
+static void test_held_over_a_restart(bool snapshot, bool vote)
+{
+    window_settings settings = {.size = 60 * S, .lateness = 10 * S, .jump = 100 * S, .votes = 2};
+    window_fixture f, g;
+    hr_buffer state = {0};
+    int64_t epoch;
+
+    window_open(&f, settings);
+    window_open(&g, settings);
+    for (int64_t at = 0; at < 2; at++)
+        window_row(&f, 0, at, 1, 1);
+    window_row(&f, 0, 900, 1, 1);
+    window_row(&f, 0, 5, 1, 1);
+    CHECK(hr_windows_save(f.windows, snapshot, &state, &epoch, NULL) == HR_OK);
+    if (snapshot)
+        CHECK(hr_windows_load(g.windows, state.data, state.size, &g.error) == HR_OK, "%s", g.error.message);
+    CHECK(hr_windows_resume(g.windows, state.data, state.size, &g.error) == HR_OK, "%s", g.error.message);
+    if (!snapshot) {
+        window_row(&g, 0, 0, 1, 1);
+        window_row(&g, 0, 1, 1, 1);
+        window_row(&g, 0, 900, 1, 1);
+        window_row(&g, 0, 5, 1, 1);
+        CHECK(window_verdicts(&g, "0:held(again) 1:held(again) 2:held(again) ") == 0);
+    }
+    if (vote)
+        window_row(&g, 0, 6, 1, 1);
+    else
+        CHECK(hr_windows_settle(g.windows, -1, NULL) == HR_OK);
+    CHECK(window_verdicts(&g, "2:future ") == 0);
+    hr_buffer_free(&state);
+    window_close(&f);
+    window_close(&g);
+}
+
 /* Each lane with a worker of its own, and a second stage, against one worker for all. */
 static void test_two_stages(uint64_t seed, const window_settings *settings)
 {
@@ -482,6 +517,8 @@ static void test_faults(const window_settings *settings)
 
 int main(void)
 {
+    for (int i = 0; i < 4; i++)
+        test_held_over_a_restart(i & 1, i >> 1);
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         for (uint64_t seed = 1; seed <= 12; seed++) {
             test_restart(seed * 31 + k, &kinds[k]);
