@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo demo-visitors down status test test-quick test-pythons soak coverage guards fuzz bench wheel lint lock clean valgrind
+.PHONY: help setup build demo demo-airports demo-visitors down status test test-quick test-pythons soak coverage guards fuzz bench wheel lint lock clean valgrind
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: build ## start PostgreSQL, Kafka and Airflow, run the example on a million
 
 demo-visitors: build ## start PostgreSQL and Kafka, count a million frames in windows, compare with the true counts
 	@$(PYTHON) -m stack.demo_visitors
+
+demo-airports: build $(STAMPS)/connect ## start an airline's database, its replica and Kafka Connect, load its changes into a vault and verify it
+	@$(PYTHON) -m stack.airports.demo
 
 down: ## stop every service that was started from this checkout; data is kept
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m stack down; else echo "down: nothing was ever started here"; fi
