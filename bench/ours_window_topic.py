@@ -36,7 +36,9 @@ def read_results(brokers: str, topic: str) -> frames.Minutes:
         if message.error():
             ended += 1
             continue
-        value = json.loads(message.value())
+        text = message.value()
+        assert text is not None
+        value = json.loads(text)
         start = int(datetime.fromisoformat(value["window_start"]).timestamp())
         if value.get("final", True):
             if start in found:
