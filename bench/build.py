@@ -9,6 +9,9 @@ from pathlib import Path
 
 from stack.paths import BUILD, ROOT
 
+CORE = tuple(sorted((ROOT / "csrc" / "core").rglob("*.c")))
+"""The C core as a whole, which needs jansson."""
+
 
 def program(name: str, *, extra: Sequence[Path] = (), libraries: Sequence[str] = ()) -> Path:
     """The program made from bench/c/<name>.c or .cpp, the `extra` files and the pkg-config `libraries`.

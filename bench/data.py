@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 from confluent_kafka import Producer
 
-from bench.build import program
+from bench.build import CORE, program
 from stack import kafka, postgres
 from stack.paths import BUILD, ROOT
 
@@ -76,7 +76,7 @@ class Data:
         if not path.exists():
             writer = program(
                 "write_purchases",
-                extra=sorted((ROOT / "csrc/core").glob("*.c")),
+                extra=CORE,
                 libraries=["jansson"],
             )
             draft = path.with_suffix(".draft")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from bench.build import program
+from bench.build import CORE, program
 from bench.data import generator_mark
 from stack import kafka
-from stack.paths import BUILD, ROOT
+from stack.paths import BUILD
 
 SETTINGS = ("seed=1", "users=100000", "rate=1000", "size=1500", "fields=40")
 _USER = re.compile(rb'"uid":(\d+)')
@@ -46,9 +46,7 @@ class Frames:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"frames-{self.records}-{generator_mark()}.{ending}"
         if not path.exists():
-            writer = program(
-                "write_frames", extra=sorted((ROOT / "csrc/core").glob("*.c")), libraries=["jansson"]
-            )
+            writer = program("write_frames", extra=CORE, libraries=["jansson"])
             draft = path.with_suffix(".draft")
             with draft.open("wb") as out:
                 subprocess.run([str(writer), form, str(self.records), *SETTINGS], stdout=out, check=True)

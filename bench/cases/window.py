@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 
-from bench.build import program
+from bench.build import CORE, program
 from bench.frames import Frames
 from bench.harness import Bench, Figure, Results, Run, Side, ratio
 from bench.peers import fields_simdjson
-from stack.paths import ROOT
 
 PASSES = 5
 USERS = 1_000_000
@@ -65,15 +64,8 @@ def sides(bench: Bench) -> dict[str, Side]:
         return work
 
     def memory() -> Run:
-        sources = [*(ROOT / "csrc/core").glob("*.c"), *(ROOT / "csrc/core/window").glob("*.c")]
-        return bench.command(
-            [
-                str(program("window_memory", extra=sorted(sources), libraries=["jansson"])),
-                str(USERS),
-                str(MINUTES),
-            ],
-            os.environ,
-        )
+        made = program("window_memory", extra=CORE, libraries=["jansson"])
+        return bench.command([str(made), str(USERS), str(MINUTES)], os.environ)
 
     return {
         "headrace": module("bench.ours_window"),

@@ -5,8 +5,7 @@ frames they take.
 
 from __future__ import annotations
 
-from bench.build import program
-from stack.paths import ROOT
+from bench.build import CORE, program
 
 
 def simdjson(way: str, *rest: str) -> list[str]:
@@ -16,5 +15,4 @@ def simdjson(way: str, *rest: str) -> list[str]:
 
 def headrace(*rest: str) -> list[str]:
     """What to run for our decoder."""
-    sources = sorted((ROOT / "csrc/core").glob("*.c"))
-    return [str(program("fields_headrace", extra=sources, libraries=["jansson"])), "json", *rest]
+    return [str(program("fields_headrace", extra=CORE, libraries=["jansson"])), "json", *rest]

@@ -183,7 +183,6 @@ HR_BONES_INLINE uint8_t *hr_bones_block(const hr_json_scan *scan, __m512i v, con
     uint64_t blank = _mm512_cmple_epu8_mask(v, _mm512_set1_epi8(' ')) & valid;
     uint64_t control = _mm512_cmplt_epu8_mask(v, _mm512_set1_epi8(' ')) & valid;
     uint64_t high = _mm512_movepi8_mask(v), before = state->in_string, inside, outside, keep;
-    unsigned count;
 
     if (HR_UNLIKELY((backslashes | state->escaped) != 0))
         quotes &= ~hr_bones_escapes(scan, block, backslashes, state);
@@ -200,12 +199,8 @@ HR_BONES_INLINE uint8_t *hr_bones_block(const hr_json_scan *scan, __m512i v, con
     if (blank != 0)
         keep &= ~hr_bones_blank(v, outside, blank, before == 0 && block > scan->start && hr_bones_is_primitive(block[-1]));
     *kept = keep;
-    v = _mm512_maskz_compress_epi8(keep, v);
-    count = (unsigned)__builtin_popcountll(keep);
-    _mm256_storeu_si256((__m256i *)(void *)out, _mm512_castsi512_si256(v)); /* most are few, and long stores at odd places are dear */
-    if (HR_UNLIKELY(count > 32))
-        _mm512_storeu_si512(out, v);
-    return out + count;
+    _mm512_storeu_si512(out, _mm512_maskz_compress_epi8(keep, v));
+    return out + __builtin_popcountll(keep);
 }
 
 /* The bones of the whole record: how many. */
