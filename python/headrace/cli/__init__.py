@@ -32,6 +32,7 @@ VERBS = {
     "results": "print or plot what a window worker has put out: users a minute",
     "topics": "list, create and delete Kafka topics",
     "schema": "make or upgrade the schema headrace of a database",
+    "nifi": "put the processors into a NiFi 2, import and export flows",
     "doctor": "check this machine, the database and the brokers",
 }
 

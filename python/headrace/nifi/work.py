@@ -1,0 +1,313 @@
+"""What the processors do, without a word of NiFi: settings in, an outcome out.
+
+Nothing here raises what a user could cause: a wrong setting, a server that is away and a record that cannot
+be read all have a relationship of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import HeadraceError, RetriableError, UsageError
+
+if TYPE_CHECKING:
+    from headrace import Batch, Schema
+    from headrace.receipt import Receipt
+
+SUCCESS = "success"
+REJECTS = "rejects"
+RETRY = "retry"
+FAILURE = "failure"
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+_SAFE = re.compile(r"[^\w.=-]+")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a flow file goes, what is added to its attributes, and its new content (None: as it was)."""
+
+    relationship: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    contents: bytes | None = None
+
+
+def guarded(work: Callable[[], Outcome], log: Callable[[str], object]) -> Outcome:
+    """Do the work; an error becomes `retry` or `failure`, is logged, and stands in the attributes.
+
+    The content stays as it was, so that the flow file can be sent through again.
+    """
+    try:
+        return work()
+    except HeadraceError as error:
+        attributes = {"headrace.error": str(error), "headrace.error.code": error.code}
+        if error.sqlstate:
+            attributes["headrace.error.sqlstate"] = error.sqlstate
+        retriable = isinstance(error, RetriableError)
+        if error.receipt is not None and hasattr(error.receipt, "read"):
+            attributes |= counts(error.receipt)
+        log(str(error))
+        return Outcome(RETRY if retriable else FAILURE, attributes)
+    except MemoryError:
+        text = "out of memory; try fewer workers or smaller batches"
+        log(text)
+        return Outcome(RETRY, {"headrace.error": text, "headrace.error.code": "memory"})
+    except (OSError, ValueError) as error:
+        log(str(error))
+        return Outcome(FAILURE, {"headrace.error": str(error), "headrace.error.code": "usage"})
+
+
+def counts(receipt: Receipt) -> dict[str, str]:
+    """A receipt as attributes."""
+    return {
+        "record.count": str(receipt.loaded),
+        "headrace.read": str(receipt.read),
+        "headrace.loaded": str(receipt.loaded),
+        "headrace.rejected": str(receipt.rejected),
+        "headrace.skipped": str(receipt.skipped),
+        "headrace.job": receipt.job,
+        "headrace.target": receipt.target,
+        "headrace.run_id": receipt.run_id,
+        "headrace.seconds": f"{receipt.seconds:.3f}",
+    }
+
+
+def told(receipt: Receipt) -> Outcome:
+    """The outcome of a load: its receipt as content and attributes; `rejects` when records were rejected."""
+    where = REJECTS if receipt.rejected else SUCCESS
+    return Outcome(where, {**counts(receipt), "mime.type": JSON}, (receipt.to_json() + "\n").encode())
+
+
+def conninfo(database: str, password: str | None) -> str:
+    """The connection string with its password, for libpq only. UsageError where it would be lost or shown."""
+    from headrace import dsn as dsns
+
+    if dsns.has_password(database):
+        raise UsageError(
+            "the property Database holds a password that everybody can read: move it to the property Password"
+        )
+    if not password:
+        return database
+    if dsns.is_uri(database):
+        from urllib.parse import quote
+
+        separator = "&" if "?" in database else "?"
+        return f"{database}{separator}password={quote(password, safe='')}"
+    escaped = password.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{database} password='{escaped}'".strip()
+
+
+def kafka_settings(
+    brokers: str,
+    protocol: str,
+    *,
+    mechanism: str | None,
+    user: str | None,
+    password: str | None,
+    more: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Librdkafka's settings of the properties; those of `more` (dynamic properties) come last."""
+    settings = {"bootstrap.servers": brokers}
+    if protocol != "PLAINTEXT":
+        settings["security.protocol"] = protocol.lower()
+    if protocol.startswith("SASL"):
+        settings["sasl.mechanism"] = mechanism or "PLAIN"
+        settings["sasl.username"] = user or ""
+        settings["sasl.password"] = password or ""
+    return settings | dict(more or {})
+
+
+def column_map(text: str | None) -> dict[str, Any] | None:
+    """The property Columns, lines of COLUMN=PATH, as the setting `map`. UsageError for another line."""
+    from headrace.cli.load_options import parse_map
+
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    for line in lines:
+        if not line.partition("=")[0].strip() or "=" not in line:
+            raise UsageError(f'Columns, line "{line}": write it as COLUMN=PATH')
+    return parse_map(lines)
+
+
+def names(text: str | None) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def load(source: Any, target: str, database: str, **settings: Any) -> Outcome:
+    """Load, and tell it. `settings`: those of headrace.load; None is left to the library."""
+    import headrace
+
+    given = {name: value for name, value in settings.items() if value not in (None, "", [])}
+    return told(headrace.load(source, target, dsn=database, **given))
+
+
+def spooled(folder: str, name: str, content: bytes) -> str:
+    """Content as a file of this name, for a load that may have to be tried again; its path.
+
+    The name must be the same each time, as the file's name is a part of what a job remembers of it.
+    """
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = os.path.join(folder, _SAFE.sub("_", name))
+    draft = f"{path}.{os.getpid()}.new"
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    os.replace(draft, path)
+    return path
+
+
+def replay(job: str, database: str, reason: str | None, limit: int | None) -> Outcome:
+    """Replay a job's dead letters; no open ones is a success with zeros."""
+    import headrace
+
+    if not headrace.dead_letters.count(job, dsn=database):
+        zeros = {f"headrace.{name}": "0" for name in ("read", "loaded", "rejected", "skipped")}
+        content = {"job": job, "state": "nothing to replay", "read": 0, "loaded": 0, "rejected": 0}
+        attributes = {"record.count": "0", "headrace.job": job, "mime.type": JSON, **zeros}
+        return Outcome(SUCCESS, attributes, (json.dumps(content) + "\n").encode())
+    return told(headrace.dead_letters.replay(job, dsn=database, reason=reason or None, limit=limit))
+
+
+@lru_cache(maxsize=64)
+def _time_schema(path: str, unit: str | None) -> Schema:
+    from headrace import Schema
+
+    where: dict[str, str] = {"path": path}
+    if unit:
+        where["unit"] = unit
+    return Schema([("time", "timestamptz", True)], {"time": where})
+
+
+def period(
+    record: Mapping[str, Any], path: str, unit: str, zone: str, numbers: str | None
+) -> tuple[str, str]:
+    """(period, "") of a record, such as 2026-W47, or ("", why it has none: the reason of a reject).
+
+    path: of the time in the record. unit: week, day or month. numbers: read numbers as s, ms, us or ns since
+    1970. UsageError for an unknown zone.
+    """
+    from headrace import decode_json, partition
+
+    batch, rejects = decode_json(_line(record), _time_schema(path, numbers))
+    if rejects:
+        return "", rejects[0]["reason"]
+    if batch.column_text(0, 0) is None:
+        return "", "null"
+    found = next(iter(partition(batch, "time", unit, zone)))  # type: ignore[arg-type]
+    return ("", "range") if found.startswith("__") else (found, "")
+
+
+@lru_cache(maxsize=64)
+def _key_schema(columns: tuple[str, ...], types: tuple[str, ...]) -> Schema:
+    from headrace import Schema
+
+    named = dict(zip(columns, types, strict=True))
+    return Schema(list(named.items()), {name: name for name in named})
+
+
+def hash_of(
+    record: Mapping[str, Any],
+    columns: Sequence[str],
+    types: Mapping[str, str],
+    *,
+    recipe: str,
+    diff: bool,
+    zone: str,
+) -> tuple[str | None, str]:
+    """(hash in hex or None, "") of a record, or (None, the reason why a value cannot be read).
+
+    types: SQL types of columns; those without one are hashed as the text they are. UsageError for settings
+    that cannot be.
+    """
+    from headrace import decode_json, hash_diff, hash_keys
+
+    schema = _key_schema(tuple(columns), tuple(types.get(name, "text") for name in columns))
+    batch, rejects = decode_json(_line(record), schema)
+    if rejects:
+        return None, rejects[0]["reason"]
+    chosen: Any = columns[0] if len(columns) == 1 else list(columns)
+    make = hash_diff if diff else hash_keys
+    hashed = make(batch, chosen, recipe=recipe, name="$hash", output="hex", zone=zone)  # type: ignore[arg-type]
+    return hashed.column_text(hashed.num_columns - 1, 0), ""
+
+
+def windows(
+    data: bytes,
+    *,
+    time: str,
+    unit: str,
+    distinct: Sequence[str],
+    by: Sequence[str] = (),
+    format: str = "json",
+    numbers: str | None = None,
+    zone: str = "UTC",
+    lateness: str | None = None,
+) -> Outcome:
+    """Count different values in windows of the records: one JSON line for each window and key.
+
+    `rejects`, when records could not be read or came too late: the windows are the content all the same, and
+    the attributes say how many records of which reason are not in them. UsageError for wrong settings.
+    """
+    import headrace
+
+    where: dict[str, Any] = {"path": time}
+    if numbers:
+        where["unit"] = numbers
+    columns = list(dict.fromkeys([*by, *distinct]))
+    if "window_time" in columns:
+        raise UsageError("a column cannot be named window_time here")
+    schema = headrace.Schema(
+        [("window_time", "timestamptz", True), *((name, "text") for name in columns)],
+        {"window_time": where, **{name: name for name in columns}},
+    )
+    decode = headrace.decode_csv if format == "csv" else headrace.decode_json
+    batch, unread = decode(data, schema)
+    result, missed = headrace.window(
+        batch,
+        "window_time",
+        unit=unit,  # type: ignore[call-overload]
+        distinct=list(distinct),
+        by=list(by),
+        zone=zone,
+        lateness=lateness or None,
+        aggregates={"records": "count"},
+        rejects=True,
+    )
+    reasons: dict[str, int] = {}
+    for reject in (*unread, *missed):
+        reasons[reject["reason"]] = reasons.get(reject["reason"], 0) + 1
+    rejected = sum(reasons.values())
+    content = "".join(_rows(result))
+    attributes = {
+        "record.count": str(len(result)),
+        "headrace.read": str(len(batch) + len(unread)),
+        "headrace.loaded": str(len(batch) + len(unread) - rejected),
+        "headrace.rejected": str(rejected),
+        "headrace.reasons": json.dumps(reasons),
+        "mime.type": NDJSON,
+    }
+    return Outcome(REJECTS if rejected else SUCCESS, attributes, content.encode())
+
+
+def _rows(batch: Batch) -> list[str]:
+    """A batch as JSON lines; whole numbers are numbers, all else is text."""
+    schema = batch.schema
+    numbers = [kind in ("bigint", "integer", "int8", "int4") for kind in schema.types]
+    lines = []
+    for row in range(len(batch)):
+        values: dict[str, Any] = {}
+        for column, name in enumerate(schema.names):
+            text = batch.column_text(column, row)
+            values[name] = int(text) if text is not None and numbers[column] else text
+        lines.append(json.dumps(values, ensure_ascii=False) + "\n")
+    return lines
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"

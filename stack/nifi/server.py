@@ -1,0 +1,265 @@
+"""A NiFi: one Java process with its Python children, HTTPS on 127.0.0.1, one user who logs in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from stack import ports, secrets
+from stack.nifi.distribution import java_home, made
+from stack.nifi.rest import NiFiError, Rest
+from stack.process import NotReady, Process, log_text, start, wait_ready
+from stack.state import Record, State
+
+USER = "headrace"
+
+_HERE = Path(__file__).resolve().parent
+
+
+class NiFi:
+    """A NiFi in a folder of its own, with everything that it writes.
+
+    `port`: preferred port of HTTPS, None for a random one. `tied`: it dies with this process. `keep`: False
+    removes the folder when the `with` block ends. `heap`: of Java. `env`: variables that processors see.
+    `state`: where the running process is remembered.
+    """
+
+    name = "nifi"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        heap: str = "1g",
+        tied: bool = True,
+        keep: bool = True,
+        env: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+        state: State | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.home = self.folder / "home"
+        self.conf = self.home / "conf"
+        self.log = self.home / "logs" / "nifi-app.log"
+        self.output = self.folder / "nifi-stdout.log"
+        self.passfile = self.folder / "secrets" / "password"
+        self.certificate = self.conf / "nifi.crt"
+        self._preferred = port
+        self._heap = heap
+        self._tied = tied
+        self._keep = keep
+        self._env = dict(env or {})
+        self._python = python
+        self._state = state or State(self.folder / "state.json")
+        self._port: int | None = None
+
+    @property
+    def process(self) -> Process | None:
+        """The running process, or None."""
+        record = self._state.running(self.name)
+        return record.process if record else None
+
+    @property
+    def port(self) -> int:
+        """The port of HTTPS, of the running NiFi or the one it had when it last ran under this object."""
+        record = self._state.running(self.name)
+        if record is not None:
+            return int(record.info["port"])
+        if self._port is None:
+            raise RuntimeError(f"the NiFi of {self.folder} does not run")
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Where it answers; the canvas is at /nifi."""
+        return f"https://{ports.LOOPBACK}:{self.port}"
+
+    @property
+    def password(self) -> str:
+        """Of the one user."""
+        return secrets.kept(self.passfile, secrets.password)
+
+    def rest(self) -> Rest:
+        """The REST interface, logged in."""
+        rest = Rest(self.url, self.certificate)
+        rest.login(USER, self.password)
+        return rest
+
+    def prepare(self) -> Path:
+        """Make the home unless it is there, so that something can be installed into it; the home."""
+        if not (self.home / "lib").is_symlink():
+            parts = made()
+            for name in ("conf", "logs", "extensions", "run", "python/extensions"):
+                (self.home / name).mkdir(parents=True, exist_ok=True)
+            (self.home / "lib").symlink_to(parts / "lib")
+            for name in ("framework", "api"):
+                (self.home / "python" / name).symlink_to(parts / "python" / name)
+            self._keys()
+        for name in ("logback.xml", "state-management.xml"):
+            shutil.copyfile(_HERE / "conf" / name, self.conf / name)
+        self._properties(self._port or 0)
+        return self.home
+
+    def start(self, patience: float = 240) -> NiFi:
+        """Start NiFi unless it runs. Returns when it answers to its user."""
+        if self.process is not None:
+            return self
+        self.prepare()
+        port = self._port if self._port and ports.is_free(self._port) else None
+        for attempt in range(3):
+            port = port or ports.pick(self._preferred, "NiFi")
+            self._port = port
+            self._properties(port)
+            process = self._launch()
+            try:
+                wait_ready(process, self._answers, patience, pause=0.5)
+                break
+            except NotReady as error:
+                if attempt == 2 or not error.port_taken:
+                    raise NotReady(f"{error}\n{log_text(self.log)[-2000:]}") from None
+                port = None
+        self._state.put(Record(process, {"port": port}))
+        return self
+
+    def stop(self, patience: float = 40) -> None:
+        """End NiFi the orderly way, its Python children too."""
+        process = self.process
+        if process is not None:
+            process.stop(signal.SIGTERM, patience)
+        self._state.drop(self.name)
+
+    def kill(self) -> None:
+        """End NiFi as a crash would, and its Python children, which have nobody to talk to any more."""
+        process = self.process
+        if process is not None:
+            process.kill()
+            process.stop(signal.SIGKILL, 1)
+        self._state.drop(self.name)
+
+    def destroy(self) -> None:
+        """Stop NiFi and remove its folder."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> NiFi:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop() if self._keep else self.destroy()
+
+    # -- inside
+    # -----------------------------------------------------------------------------------------------
+
+    def _launch(self) -> Process:
+        """Start the process; it is not ready yet when this returns."""
+        management = ports.pick(None, "NiFi's management")
+        command = [
+            str(java_home() / "bin" / "java"),
+            "-Xms256m",
+            f"-Xmx{self._heap}",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.awt.headless=true",
+            "-Djava.net.preferIPv4Stack=true",
+            "-Dnifi.properties.file.path=conf/nifi.properties",
+            "-Dorg.apache.nifi.bootstrap.config.log.dir=logs",
+            f"-Dorg.apache.nifi.management.server.address={ports.LOOPBACK}:{management}",
+            "-Dlogback.configurationFile=conf/logback.xml",
+            "--enable-native-access=ALL-UNNAMED",
+            "-cp",
+            "conf:lib/*",
+            "org.apache.nifi.NiFi",
+        ]
+        return start(
+            self.name,
+            command,
+            log=self.output,
+            cwd=self.home,
+            env={**os.environ, "JAVA_HOME": str(java_home()), **self._env},
+            tied=signal.SIGTERM if self._tied else None,
+        )
+
+    def _answers(self) -> bool:
+        """Whether NiFi lets its user in and has read its flow."""
+        try:
+            self.rest().ask("GET", "/flow/process-groups/root")
+        except NiFiError:
+            return False
+        return True
+
+    def _keys(self) -> None:
+        """A key and a certificate for 127.0.0.1 and localhost; the password of their file stays in a file."""
+        store = secrets.kept(self.folder / "secrets" / "keystore", secrets.password)
+        passfile = self.folder / "secrets" / "keystore"
+        keytool = str(java_home() / "bin" / "keytool")
+        file = ["-storetype", "PKCS12", "-storepass:file", str(passfile)]
+        key, trust = str(self.conf / "keystore.p12"), str(self.conf / "truststore.p12")
+        names = "san=dns:localhost,ip:127.0.0.1"
+        make = ["-genkeypair", "-alias", "nifi", "-keyalg", "RSA", "-keysize", "2048", "-validity", "3650"]
+        for words in (
+            [*make, "-dname", "CN=localhost", "-ext", names, "-keystore", key, *file],
+            [
+                "-exportcert",
+                "-rfc",
+                "-alias",
+                "nifi",
+                "-keystore",
+                key,
+                "-file",
+                str(self.certificate),
+                *file,
+            ],
+            [
+                "-importcert",
+                "-noprompt",
+                "-alias",
+                "nifi",
+                "-file",
+                str(self.certificate),
+                "-keystore",
+                trust,
+                *file,
+            ],
+        ):
+            done = subprocess.run([keytool, *words], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise RuntimeError(f"keytool failed: {done.stdout.strip()}{done.stderr.strip()}")
+        assert store
+
+    def _properties(self, port: int) -> None:
+        """Write NiFi's configuration."""
+        kept = self.folder / "secrets"
+        store = secrets.kept(kept / "keystore", secrets.password)
+        values = {
+            "nifi.web.https.host": ports.LOOPBACK,
+            "nifi.web.https.port": str(port),
+            "nifi.web.proxy.host": f"{ports.LOOPBACK}:{port},localhost:{port}",
+            "nifi.python.command": self._python,
+            "nifi.sensitive.props.key": secrets.kept(kept / "sensitive", secrets.password),
+            "nifi.security.keystorePasswd": store,
+            "nifi.security.keyPasswd": store,
+            "nifi.security.truststorePasswd": store,
+        }
+        text = (_HERE / "conf" / "nifi.properties").read_text()
+        lines = "".join(f"{name}={value}\n" for name, value in values.items())
+        secrets.write_private(self.conf / "nifi.properties", text + lines)
+        user = f'<property name="User">{USER}</property>'
+        (self.conf / "login-identity-providers.xml").write_text(
+            "<loginIdentityProviders><provider><identifier>one-user</identifier>"
+            f"<class>headrace.nifi.OneUserLogin</class>{user}"
+            f'<property name="Password File">{self.passfile}</property>'
+            "</provider></loginIdentityProviders>\n"
+        )
+        (self.conf / "authorizers.xml").write_text(
+            "<authorizers><authorizer><identifier>one-user</identifier>"
+            f"<class>headrace.nifi.OneUserAuthorizer</class>{user}</authorizer></authorizers>\n"
+        )
