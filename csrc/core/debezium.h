@@ -52,6 +52,7 @@ typedef struct hr_change_rules {
     const hr_change_field *applied;
     bool fresh; /* nothing has been applied yet */
     bool takes_op, takes_unchanged, has_key;
+    bool plain;         /* records are no change events: nothing is a marker */
     const char *marker; /* of unchanged TOAST values */
     size_t marker_len;
     hr_buffer markers; /* its spellings in columns of other types, one after the other */
@@ -84,6 +85,8 @@ bool hr_change_form_of(const char *name, size_t n, bool text, hr_change_field *o
 
 /* Base64, of the standard or the URL's alphabet, with or without padding: `to` has room for n * 3 / 4 + 3 bytes. False when it is none. */
 bool hr_base64_decode(const char *s, size_t n, uint8_t *to, size_t *length);
+/* Base64 of n bytes at `to`, which has room for n / 3 * 4 + 4; returns the length. */
+size_t hr_base64_encode(const uint8_t *bytes, size_t n, char *to);
 /* The digits of the big-endian two's complement number at bytes[0..n), with the point `scale` digits from the right, in the arena. HR_EDATA
  * (range) without a value for more digits than any numeric holds. */
 int hr_change_decimal_text(hr_arena *arena, const uint8_t *bytes, size_t n, int32_t scale, const char **text, size_t *length,

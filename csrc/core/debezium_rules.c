@@ -7,8 +7,6 @@
 
 #define HR_CHANGE_MARKER "__debezium_unavailable_value"
 
-static const char hr_base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 /* ---- compiling ---- */
 
 /* Close the spelling that began at `start` of rules->markers. */
@@ -27,13 +25,8 @@ static int hr_change_add_text(hr_change_rules *rules, const char *before, const 
 
 static int hr_change_add_base64(hr_change_rules *rules, const uint8_t *bytes, size_t n, hr_error *error)
 {
-    HR_RETURN_NOT_OK(hr_buffer_reserve(&rules->markers, n / 3 * 4 + 5, error));
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t word = (uint32_t)bytes[i] << 16 | (i + 1 < n ? (uint32_t)bytes[i + 1] << 8 : 0) | (i + 2 < n ? bytes[i + 2] : 0u);
-        for (int k = 0; k < 4; k++)
-            rules->markers.data[rules->markers.size++] =
-                i + (size_t)k <= n ? (uint8_t)hr_base64_alphabet[word >> (18 - 6 * k) & 63] : (uint8_t)'=';
-    }
+    HR_RETURN_NOT_OK(hr_buffer_reserve(&rules->markers, n / 3 * 4 + 4, error));
+    rules->markers.size += hr_base64_encode(bytes, n, (char *)rules->markers.data + rules->markers.size);
     return HR_OK;
 }
 
@@ -125,9 +118,7 @@ static hr_change_field hr_change_default(const hr_type *type, const hr_decode_op
     case HR_INTERVAL: form.form = HR_FORM_MICROS; break;
     case HR_TIME:
     case HR_TIMESTAMP:
-    case HR_TIMESTAMPTZ:
-        form.form = hr_change_time_form(type, options->change_time);
-        break;
+    case HR_TIMESTAMPTZ: form.form = hr_change_time_form(type, options->change_time); break;
     case HR_ARRAY:
         form = hr_change_default(type->element, options);
         form.array = true;
@@ -475,7 +466,7 @@ int hr_change_finish(hr_change_rules *rules, const hr_change *change, const hr_c
 
         if (def->from != HR_FROM_PATH || fields[i].token <= HR_TOKEN_NULL)
             continue;
-        if (HR_UNLIKELY(hr_change_is_marker(rules, &def->type, &fields[i])))
+        if (!rules->plain && HR_UNLIKELY(hr_change_is_marker(rules, &def->type, &fields[i])))
             rc = hr_change_unchanged(rules, i, &fields[i], error);
         else
             rc = hr_change_convert(rules, &rules->types[2 * i], rules->current[i], &fields[i], error);

@@ -55,6 +55,20 @@ bool hr_base64_decode(const char *s, size_t n, uint8_t *to, size_t *length)
     return true;
 }
 
+size_t hr_base64_encode(const uint8_t *bytes, size_t n, char *to)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t used = 0;
+
+    for (size_t i = 0; i < n; i += 3) {
+        uint32_t word = (uint32_t)bytes[i] << 16 | (i + 1 < n ? (uint32_t)bytes[i + 1] << 8 : 0u) | (i + 2 < n ? bytes[i + 2] : 0u);
+
+        for (size_t k = 0; k < 4; k++)
+            to[used++] = i + k <= n ? alphabet[word >> (18 - 6 * k) & 63] : '=';
+    }
+    return used;
+}
+
 /* ---- decimals ---- */
 
 /* The digits of the natural number in `limbs` (count of them, the highest first, destroyed), without leading zeros, ending before `end`:
@@ -570,6 +584,7 @@ static int hr_change_array(const hr_change_rules *rules, const hr_type *type, hr
         if (form.form <= HR_FORM_PLAIN)
             return HR_OK;
     }
+    form.array = false; /* from here on it is the elements' */
     rc = hr_change_fill_array(rules, type, form, field, &out, error);
     if (rc == HR_OK) {
         copy = hr_arena_copy(&rules->decoder->scratch, (const char *)out.data, out.size);
@@ -593,6 +608,8 @@ int hr_change_convert(const hr_change_rules *rules, const hr_type *type, hr_chan
 {
     if (type->kind == HR_ARRAY)
         return hr_change_array(rules, type, form, field, error);
+    if (form.array)
+        return HR_OK; /* an array for a column that is none, such as jsonb */
     switch ((hr_change_form)form.form) {
     case HR_FORM_DECIMAL:
         if (field->token == HR_TOKEN_OBJECT)

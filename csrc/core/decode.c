@@ -9,9 +9,9 @@
 
 #define HR_DECODER_KEEP ((size_t)4 << 20) /* of each buffer, by hr_decoder_trim */
 
-extern const hr_format hr_format_json, hr_format_csv, hr_format_debezium;
+extern const hr_format hr_format_json, hr_format_csv, hr_format_debezium, hr_format_avro, hr_format_debezium_avro;
 
-const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, &hr_format_debezium, NULL};
+const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, &hr_format_debezium, &hr_format_avro, &hr_format_debezium_avro, NULL};
 
 const hr_format *hr_format_find(const char *name)
 {
@@ -33,6 +33,11 @@ static int hr_decoder_copy_options(hr_decoder *decoder, const hr_decode_options 
     if (options->change_marker != NULL) {
         decoder->options.change_marker = hr_arena_copy(&decoder->options_arena, options->change_marker, strlen(options->change_marker));
         if (decoder->options.change_marker == NULL)
+            return hr_error_nomem(error);
+    }
+    if (options->avro_schema != NULL) {
+        decoder->options.avro_schema = hr_arena_copy(&decoder->options_arena, options->avro_schema, strlen(options->avro_schema));
+        if (decoder->options.avro_schema == NULL)
             return hr_error_nomem(error);
     }
     if (options->null != NULL) {

@@ -53,6 +53,14 @@ typedef enum hr_times_form {
 typedef enum hr_decimal_form { HR_DECIMAL_AS_STRING = 0, HR_DECIMAL_AS_BASE64 } hr_decimal_form;
 typedef enum hr_binary_form { HR_BINARY_BASE64 = 0, HR_BINARY_HEX } hr_binary_form;
 
+/* Where Avro's schemas are found by the numbers that messages carry. */
+typedef struct hr_avro_schemas {
+    void *context;
+    /* The schema's text, which lives as long as the context; called from any thread. HR_EDATA when there is no such schema (the record is
+     * rejected); other codes end the load. */
+    int (*find)(void *context, int32_t id, const char **text, size_t *n, hr_error *error);
+} hr_avro_schemas;
+
 typedef struct hr_decode_options {
     /* CSV */
     char delimiter;   /* ',' when 0 */
@@ -66,6 +74,9 @@ typedef struct hr_decode_options {
     hr_decimal_form change_decimal;
     hr_binary_form change_binary;   /* of bytea */
     const char *change_marker;      /* stands for an unchanged TOAST value; Debezium's own when NULL */
+    /* Avro: one of the two */
+    const char *avro_schema;        /* messages are bodies of this schema, without its number */
+    const hr_avro_schemas *avro_schemas; /* lives longer than the decoder */
 } hr_decode_options;
 
 typedef struct hr_decoder hr_decoder;

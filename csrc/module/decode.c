@@ -390,6 +390,24 @@ static PyObject *hr_py_decode_csv(PyObject *module, PyObject *args, PyObject *kw
     return hr_py_decode_any(hr_py_state_of(module), hr_format_find("csv"), &options, header != 0, data, schema);
 }
 
+/* Records with their keys, in a format whose options are complete. */
+static PyObject *hr_py_decode_keyed(const hr_py_state *state, const hr_format *format, const hr_decode_options *options, PyObject *data,
+                                    PyObject *schema, PyObject *keys)
+{
+    PyObject *result = NULL;
+    hr_py_input input = {.records = hr_py_records(data)};
+
+    if (input.records != NULL && keys != Py_None)
+        input.keys = hr_py_records(keys);
+    if (input.keys != NULL && PyTuple_GET_SIZE(input.keys) != PyTuple_GET_SIZE(input.records))
+        PyErr_Format(PyExc_ValueError, "there are %zd records and %zd keys", PyTuple_GET_SIZE(input.records), PyTuple_GET_SIZE(input.keys));
+    else if (input.records != NULL && (input.keys != NULL || keys == Py_None))
+        result = hr_py_decode_input(state, format, options, false, schema, &input);
+    Py_XDECREF(input.records);
+    Py_XDECREF(input.keys);
+    return result;
+}
+
 /* What decode_debezium may be told, as decode options. -1 with an exception set. */
 static int hr_py_change_options(const char *time, const char *decimal, const char *binary, hr_decode_options *options)
 {
@@ -416,8 +434,7 @@ static PyObject *hr_py_decode_debezium(PyObject *module, PyObject *args, PyObjec
     static char *names[] = {"data", "schema", "keys", "time", "decimal", "binary", "unavailable", NULL};
     const hr_format *format = hr_format_find("debezium");
     const char *time = "adaptive", *decimal = "string", *binary = "base64", *unavailable = NULL;
-    PyObject *data, *schema, *keys = Py_None, *result = NULL;
-    hr_py_input input = {0};
+    PyObject *data, *schema, *keys = Py_None;
     hr_decode_options options = {0};
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|Osssz:decode_debezium", names, &data, &schema, &keys, &time, &decimal, &binary,
@@ -432,15 +449,94 @@ static PyObject *hr_py_decode_debezium(PyObject *module, PyObject *args, PyObjec
         PyErr_SetString(PyExc_TypeError, "keys go with an iterable of records, one for each");
         return NULL;
     }
-    input.records = hr_py_records(data);
-    if (input.records != NULL)
-        input.keys = hr_py_records(keys);
-    if (input.keys != NULL && PyTuple_GET_SIZE(input.keys) != PyTuple_GET_SIZE(input.records))
-        PyErr_Format(PyExc_ValueError, "there are %zd records and %zd keys", PyTuple_GET_SIZE(input.records), PyTuple_GET_SIZE(input.keys));
-    else if (input.keys != NULL)
-        result = hr_py_decode_input(hr_py_state_of(module), format, &options, false, schema, &input);
-    Py_XDECREF(input.records);
-    Py_XDECREF(input.keys);
+    return hr_py_decode_keyed(hr_py_state_of(module), format, &options, data, schema, keys);
+}
+
+/* Avro schemas by number, copied out of a mapping so that they can be read without the GIL. */
+typedef struct hr_py_schemas {
+    Py_ssize_t count;
+    int32_t *ids;
+    const char **texts; /* of str objects in `owners` */
+    PyObject *owners;   /* a list */
+} hr_py_schemas;
+
+static int hr_py_schemas_find(void *context, int32_t id, const char **text, size_t *n, hr_error *error)
+{
+    const hr_py_schemas *schemas = context;
+
+    for (Py_ssize_t i = 0; i < schemas->count; i++) {
+        if (schemas->ids[i] == id) {
+            *text = schemas->texts[i];
+            *n = strlen(schemas->texts[i]);
+            return HR_OK;
+        }
+    }
+    return hr_error_data(error, HR_REASON_MALFORMED, NULL, 0, "there is no Avro schema with number %d", (int)id);
+}
+
+static void hr_py_schemas_free(hr_py_schemas *schemas)
+{
+    hr_free(schemas->ids);
+    hr_free(schemas->texts);
+    Py_CLEAR(schemas->owners);
+}
+
+/* Fill schemas from a dict of int to str. -1 with an exception set; hr_py_schemas_free is owed in any case. */
+static int hr_py_schemas_from(PyObject *mapping, hr_py_schemas *schemas)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+
+    if (!PyDict_Check(mapping)) {
+        PyErr_SetString(PyExc_TypeError, "avro must be a schema (str) or a dict of numbers and schemas");
+        return -1;
+    }
+    schemas->ids = hr_calloc((size_t)PyDict_Size(mapping) + 1, sizeof(*schemas->ids));
+    schemas->texts = hr_calloc((size_t)PyDict_Size(mapping) + 1, sizeof(*schemas->texts));
+    schemas->owners = PyList_New(0);
+    if (schemas->ids == NULL || schemas->texts == NULL || schemas->owners == NULL)
+        return PyErr_NoMemory(), -1;
+    while (PyDict_Next(mapping, &at, &key, &value)) {
+        long id = PyLong_Check(key) ? PyLong_AsLong(key) : -1;
+        const char *text = PyUnicode_Check(value) ? PyUnicode_AsUTF8(value) : NULL;
+
+        if (PyErr_Occurred())
+            return -1;
+        if (id < 0 || id > INT32_MAX || text == NULL) {
+            PyErr_SetString(PyExc_TypeError, "avro must be a schema (str) or a dict of numbers and schemas");
+            return -1;
+        }
+        if (PyList_Append(schemas->owners, value) < 0)
+            return -1;
+        schemas->ids[schemas->count] = (int32_t)id;
+        schemas->texts[schemas->count++] = text;
+    }
+    return 0;
+}
+
+static PyObject *hr_py_decode_avro(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"records", "schema", "avro", "keys", "changes", "unavailable", NULL};
+    const char *unavailable = NULL;
+    PyObject *data, *schema, *avro, *keys = Py_None, *result = NULL;
+    hr_py_schemas schemas = {0};
+    const hr_avro_schemas finder = {&schemas, hr_py_schemas_find};
+    hr_decode_options options = {0};
+    int changes = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|O$pz:decode_avro", names, &data, &schema, &avro, &keys, &changes, &unavailable))
+        return NULL;
+    options.change_marker = unavailable;
+    if (PyUnicode_Check(avro)) {
+        options.avro_schema = hr_py_utf8(avro, "avro");
+        if (options.avro_schema == NULL)
+            return NULL;
+    } else if (hr_py_schemas_from(avro, &schemas) == 0) {
+        options.avro_schemas = &finder;
+    }
+    if (options.avro_schema != NULL || options.avro_schemas != NULL)
+        result = hr_py_decode_keyed(hr_py_state_of(module), hr_format_find(changes ? "debezium-avro" : "avro"), &options, data, schema, keys);
+    hr_py_schemas_free(&schemas);
     return result;
 }
 
@@ -456,5 +552,9 @@ PyMethodDef hr_py_decode_methods[] = {
     {"decode_debezium", HR_PY_KEYWORDS(hr_py_decode_debezium), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("decode_debezium(data, schema, keys=None, time='adaptive', decimal='string', binary='base64', unavailable=None)\n--\n\n"
                "Debezium's change events in JSON as (Batch, rejects). keys: the messages' keys, which tell the row of a delete.")},
+    {"decode_avro", HR_PY_KEYWORDS(hr_py_decode_avro), METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("decode_avro(records, schema, avro, keys=None, *, changes=False, unavailable=None)\n--\n\n"
+               "Avro messages as (Batch, rejects). avro: a dict of schemas by number, for messages in Confluent's wire format, or the one\n"
+               "schema of bare bodies. changes: they are Debezium's change events; keys then tell the row of a delete.")},
     {NULL, NULL, 0, NULL},
 };

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headrace._load import load
     from headrace._plan import Plan, plan
     from headrace._produce import Produced, produce
-    from headrace._records import Reject, decode_csv, decode_debezium, decode_json, partition
+    from headrace._records import Reject, decode_avro, decode_csv, decode_debezium, decode_json, partition
     from headrace._results import Results, results
     from headrace._source import Query
     from headrace._window import WindowReject, window
@@ -72,6 +72,7 @@ _HOMES: dict[str, str | None] = {
     "WindowReceipt": "_window_topic",
     "WindowReject": "_window",
     "dead_letters": None,
+    "decode_avro": "_records",
     "decode_csv": "_records",
     "decode_debezium": "_records",
     "decode_json": "_records",
@@ -127,6 +128,7 @@ __all__ = [
     "WindowReject",
     "__version__",
     "dead_letters",
+    "decode_avro",
     "decode_csv",
     "decode_debezium",
     "decode_json",

@@ -73,6 +73,15 @@ def decode_csv(
     header: bool = True,
     null: str = "",
 ) -> tuple[Batch, list[Reject]]: ...
+def decode_avro(
+    records: Iterable[bytes | None],
+    schema: Schema,
+    avro: str | dict[int, str],
+    keys: Iterable[bytes | None] | None = None,
+    *,
+    changes: bool = False,
+    unavailable: str | None = None,
+) -> tuple[Batch, list[Reject]]: ...
 def decode_debezium(
     data: str | bytes | bytearray | memoryview | Iterable[bytes | str | None],
     schema: Schema,

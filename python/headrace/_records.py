@@ -1,13 +1,13 @@
-"""Records and batches in memory: decode_json, decode_csv, decode_debezium, partition."""
+"""Records and batches in memory: decode_json, decode_csv, decode_debezium, decode_avro, partition."""
 
 from __future__ import annotations
 
 from typing import Literal, TypedDict
 
 from headrace import _headrace, _settings
-from headrace._headrace import Batch, decode_csv, decode_debezium, decode_json
+from headrace._headrace import Batch, decode_avro, decode_csv, decode_debezium, decode_json
 
-__all__ = ["NO_PERIOD", "Reject", "decode_csv", "decode_debezium", "decode_json", "partition"]
+__all__ = ["NO_PERIOD", "Reject", "decode_avro", "decode_csv", "decode_debezium", "decode_json", "partition"]
 
 # What Hive, Spark and Arrow call the folder of rows whose partition value is null.
 NO_PERIOD = "__HIVE_DEFAULT_PARTITION__"

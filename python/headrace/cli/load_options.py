@@ -51,8 +51,8 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="change events without a schema: time=adaptive|adaptive_time_microseconds|millis|micros|nanos, decimal=string|base64, "
-        "binary=base64|hex, unavailable=TEXT (first ones are the defaults). Repeat for more",
+        help="change events without a schema: time=adaptive|adaptive_time_microseconds|millis|micros|nanos, "
+        "decimal=string|base64, binary=base64|hex, unavailable=TEXT (defaults: the first). Repeat for more",
     )
     rows.add_argument(
         "--map",
