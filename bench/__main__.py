@@ -19,6 +19,7 @@ QUICK = Options(
     memory_records=600_000,
     decode_records=100_000,
     window_frames=30_000,
+    vault_events=50_000,
 )
 """Enough to see that everything runs; too short for the numbers to mean much."""
 
@@ -36,6 +37,7 @@ def parse(argv: Sequence[str]) -> tuple[Options, list[str], bool, bool]:
         ("memory-records", "messages in the longest topic of the memory case"),
         ("decode-records", "records to decode"),
         ("window-frames", "frames of the window case"),
+        ("vault-events", "change events of the vault case; slow sides get fewer"),
         ("partitions", "partitions of the topic"),
         ("weeks", "weeks the records are spread over"),
         ("workers", "workers of Headrace, processes of the parallel peers"),

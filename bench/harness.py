@@ -91,6 +91,7 @@ class Options:
     memory_records: int = 10_000_000
     decode_records: int = 500_000
     window_frames: int = 200_000
+    vault_events: int = 500_000
     partitions: int = 16
     weeks: int = 8
     workers: int = 2

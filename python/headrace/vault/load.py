@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from headrace import _load, _settings, migrations
+from headrace import _load, _settings, _source, migrations
 from headrace.display import html_table, text_table
-from headrace.errors import HeadraceError, SchemaError
+from headrace.errors import SchemaError
 from headrace.receipt import Receipt
 from headrace.vault.mapping import Table, VaultMapping, read_mapping
 from headrace.vault.settings import column_map, vault_settings
@@ -28,6 +28,8 @@ class VaultReceipt:
 
     receipts: Mapping[str, Receipt]
     seconds: float
+    waiting: Sequence[str] = ()
+    """Tables whose topics are not there yet: Debezium makes a topic with the first event."""
 
     def _sum(self, name: str) -> int:
         return sum(int(getattr(receipt, name)) for receipt in self.receipts.values())
@@ -85,7 +87,7 @@ class VaultReceipt:
         names = ("events", "loaded", "rejected", "skipped", "hubs", "links", "satellites", "tracked")
         sums = {name: getattr(self, name) for name in names}
         tables = {name: receipt.to_dict() for name, receipt in self.receipts.items()}
-        return {**sums, "seconds": self.seconds, "tables": tables}
+        return {**sums, "seconds": self.seconds, "waiting": list(self.waiting), "tables": tables}
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -100,9 +102,11 @@ class VaultReceipt:
         return header, rows
 
     def _summary(self) -> str:
+        waiting = f"; no topic yet: {', '.join(self.waiting)}" if self.waiting else ""
         return (
             f"{self.events:,} events in {self.seconds:.1f} s: {self.hubs:,} hub, {self.links:,} link and "
             f"{self.satellites:,} satellite rows are new, {self.rejected:,} events rejected"
+            f"{waiting}"
         )
 
     def __str__(self) -> str:
@@ -134,13 +138,18 @@ def vault_load(
     progress: called with a table's name when its load has ended
     settings: of headrace.load, such as max_seconds, batch_records, workers, start
 
-    Each table is a job of its own, "<job>.<table>", with its offsets, receipts and dead letters. Loading the
-    same events again, in whatever order, changes nothing. Raises what headrace.load raises; loads that others
-    are at are finished first or, when interrupted, rolled back.
+    A topic that is not there yet is left for the next run (`waiting` of the receipt). Each table is a job of
+    its own, "<job>.<table>", with its offsets, receipts and dead letters. Loading the same events again, in
+    whatever order, changes nothing. Raises what headrace.load raises, when the loads beside it have ended; an
+    interrupt rolls back what is not committed.
     """
     read = read_mapping(mapping)
     started = time.monotonic()
     chosen = {table.source for table in read.chosen(tables)}
+    known = kafka_settings(brokers, kafka)
+    there = topics_there(known)
+    waiting = [t.source for t in read.tables.values() if t.source in chosen and t.topic not in there]
+    chosen.difference_update(waiting)
     migrations.apply(dsn or "")
     receipts: dict[str, Receipt] = {}
     stop = threading.Event()
@@ -152,7 +161,7 @@ def vault_load(
     def one(table: Table) -> None:
         if stop.is_set():
             return
-        built = load_settings(read, table, dsn=dsn, brokers=brokers, kafka=kafka, **settings)
+        built = load_settings(read, table, dsn=dsn, kafka=known, **settings)
         try:
             receipts[table.source] = _load.run(built, progress=watch)
         except SchemaError as error:
@@ -163,7 +172,7 @@ def vault_load(
     for group in read.groups():
         _side_by_side([t for t in group if t.source in chosen], one, threads, stop)
     ordered = {name: receipts[name] for name in read.tables if name in receipts}
-    return VaultReceipt(ordered, time.monotonic() - started)
+    return VaultReceipt(ordered, time.monotonic() - started, waiting)
 
 
 class _Stopped(Exception):
@@ -173,7 +182,7 @@ class _Stopped(Exception):
 def _side_by_side(
     tables: list[Table], one: Callable[[Table], None], threads: int, stop: threading.Event
 ) -> None:
-    """Run the loads in threads. The first failure lets the others stop; it is what is raised."""
+    """Run the loads in threads. A failure is raised when all have ended; an interrupt stops them."""
     if len(tables) <= 1 or threads <= 1:
         for table in tables:
             one(table)
@@ -187,6 +196,23 @@ def _side_by_side(
             raise
     if failures:
         raise failures[0]
+
+
+def kafka_settings(
+    brokers: str | None, kafka: Mapping[str, Any] | str | os.PathLike[str] | None
+) -> dict[str, str]:
+    """Librdkafka's settings, with the brokers."""
+    known = _source.kafka_settings(kafka)
+    if brokers:
+        known["bootstrap.servers"] = brokers
+    return known
+
+
+def topics_there(kafka: Mapping[str, str]) -> set[str]:
+    """The names of the topics that the brokers have. UsageError when no broker is named."""
+    from headrace import topics
+
+    return {topic.name for topic in topics.list(kafka)}
 
 
 def load_settings(
@@ -205,11 +231,6 @@ def load_settings(
         "run_id": str(uuid.uuid4()),
         **settings,
     }
-    from headrace import _source
-
-    known = _source.kafka_settings(kafka)
-    if brokers:
-        known["bootstrap.servers"] = brokers
     return _settings.build(
         f"kafka://{table.topic}",
         f'"{mapping.schema}"."{table.staging}"',
@@ -219,9 +240,6 @@ def load_settings(
         key=table.key,
         map=column_map(mapping, table),
         vault=vault_settings(mapping, table),
-        kafka=known,
+        kafka=kafka_settings(brokers, kafka),
         **options,
     )
-
-
-__all__ = ["DEFAULT_THREADS", "HeadraceError", "VaultReceipt", "load_settings", "vault_load"]

@@ -13,7 +13,7 @@ from headrace._headrace import Connection
 from headrace.display import html_table, text_table
 from headrace.errors import HeadraceError, RetriableError
 from headrace.vault.ddl import STAGING, parent_column, row_columns
-from headrace.vault.load import load_settings
+from headrace.vault.load import kafka_settings, load_settings, topics_there
 from headrace.vault.mapping import Table, VaultMapping, read_mapping
 
 _COLUMNS = """
@@ -122,9 +122,10 @@ def vault_plan(
 ) -> VaultPlan:
     """Connect, compare the mapping with the tables there are, and say what vault_load would read.
 
-    The arguments are vault_load's. Problems are what vault_load would fail on: missing tables and topics,
-    missing columns, other types. Warnings are where hashes that the database makes by itself would differ
-    (headrace.hash_check). Raises RetriableError when the database or the brokers cannot be reached.
+    The arguments are vault_load's. Problems are what vault_load would fail on: missing tables, missing
+    columns, other types. Warnings are topics that are not there yet, and where hashes that the database makes
+    by itself would differ (headrace.hash_check). Raises RetriableError when the database or the
+    brokers cannot be reached.
     """
     from headrace._hash import hash_check
 
@@ -136,10 +137,16 @@ def vault_plan(
             found.setdefault(str(name), {})[str(column)] = str(kind)
         warnings = hash_check(connection, zone=read.zone)
     problems = _compare(read, chosen, found)
+    there = topics_there(kafka_settings(brokers, kafka))
+    warnings += [
+        f"topic {table.topic} is not there yet: Debezium makes it with the first event of {table.source}"
+        for table in chosen
+        if table.topic not in there
+    ]
     listed = []
     for table in chosen:
         lag, partitions = None, None
-        if table.staging in found:
+        if table.staging in found and table.topic in there:
             built = load_settings(read, table, dsn=dsn, brokers=brokers, kafka=kafka, **settings)
             lag, partitions = _ask(built, table, problems)
         listed.append(

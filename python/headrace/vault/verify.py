@@ -359,14 +359,13 @@ def _catch_up(
 ) -> None:
     """Wait until all that was committed before `lsn` is in the topics, then in the vault."""
     from headrace import _lag
-    from headrace._source import kafka_settings
-    from headrace.vault.load import vault_load
+    from headrace.vault.load import kafka_settings, topics_there, vault_load
 
     if mapping.slot is not None:
         _wait_for_slot(mapping.slot, source, lsn, deadline)
-    settings = kafka_settings(kafka)
-    if brokers:
-        settings["bootstrap.servers"] = brokers
+    settings = kafka_settings(brokers, kafka)
+    there = topics_there(settings)
+    tables = [table for table in tables if table.topic in there]
     ends: dict[str, dict[int, int]] = {}
     for table in tables:
         found = _lag.lag(mapping.job_of(table), table.topic, kafka=settings, dsn=dsn)
