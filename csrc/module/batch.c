@@ -298,7 +298,7 @@ static PyMethodDef hr_py_batch_methods[] = {
      PyDoc_STR("from_copy($type, data, schema)\n--\n\n"
                "A batch from the bytes of COPY ... TO STDOUT (FORMAT binary). DataError when they are not.")},
     {"from_arrow", HR_PY_KEYWORDS(hr_py_batch_from_arrow), METH_VARARGS | METH_KEYWORDS | METH_CLASS,
-     PyDoc_STR("from_arrow($type, object, schema=None)\n--\n\nA copy of anything with __arrow_c_stream__ or __arrow_c_array__.")},
+     PyDoc_STR("from_arrow($type, object, schema=None)\n--\n\nThe rows of anything with __arrow_c_stream__ or __arrow_c_array__.")},
     {"__arrow_c_array__", HR_PY_KEYWORDS(hr_py_batch_arrow_array), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("__arrow_c_array__($self, requested_schema=None)\n--\n\nPyCapsules of an ArrowSchema and an ArrowArray, without a copy.")},
     {"__arrow_c_stream__", HR_PY_KEYWORDS(hr_py_batch_arrow_stream), METH_VARARGS | METH_KEYWORDS,

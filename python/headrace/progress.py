@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import json
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 
@@ -48,7 +49,7 @@ class Progress:
         if self.total_records:
             return min(1.0, self.read / self.total_records)
         if self.total_bytes:
-            return min(1.0, self.bytes / self.total_bytes)
+            return min(1.0, (self.bytes + self.read) / self.total_bytes)  # a line end goes with each record
         return None
 
 
@@ -164,8 +165,12 @@ def make_callback(progress: Any, label: str = "") -> tuple[Callable[[str], None]
         return None, _nothing
     show, finish = _shower(progress, label)
 
+    begun = time.monotonic()
+
     def callback(text: str) -> None:
-        show(Progress.from_json(text))
+        found = Progress.from_json(text)
+        # generate and produce leave the clock to us
+        show(found if found.seconds > 0 else replace(found, seconds=time.monotonic() - begun))
 
     return callback, finish
 

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from headrace.embedded.broker.cluster import QUICK, Broker
 from headrace.embedded.postgresql import Server
+from headrace.errors import FatalError
 
 __all__ = ["Broker", "Server", "kafka", "postgres", "stop"]
 
@@ -39,7 +40,7 @@ def postgres(folder: Folder = None) -> Server:
 
     folder: where its data lies and stays. None: a temporary folder that is removed when this program ends.
     `.database("shop")` makes a database and returns its connection string; `.dsn()`, `.stop()`, `.start()`.
-    RuntimeError says what is missing when it cannot start.
+    FatalError says what is missing when it cannot start.
     """
     return _running(
         _postgres, folder, lambda place, durable: Server(place, durable=durable, settings={"jit": "off"})
@@ -51,7 +52,7 @@ def kafka(folder: Folder = None) -> Broker:
 
     folder: as for postgres(). `.url("topic")` is what headrace.load takes; `.bootstrap`, `.stop()`,
     `.start()`.
-    RuntimeError says what is missing (Java, Maven) when it cannot start.
+    FatalError says what is missing (Java, Maven) when it cannot start.
     """
     return _running(_kafka, folder, lambda place, durable: Broker(place, java_options=[QUICK]))
 
@@ -74,10 +75,12 @@ def _running(known: dict[Path | None, _Any], folder: Folder, make: Callable[[Pat
             try:
                 known[key] = make(place, key is not None)
                 known[key].start()
-            except BaseException:
+            except BaseException as error:
                 known.pop(key, None)
                 if key is None:
                     shutil.rmtree(place, ignore_errors=True)
+                if isinstance(error, RuntimeError):
+                    raise FatalError(str(error)) from None
                 raise
         server: _Any = known[key]
         server.start()
