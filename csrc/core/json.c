@@ -13,6 +13,7 @@ typedef struct hr_json {
     const hr_json_looker *looker; /* NULL: this machine has none, or there was no memory for it */
     hr_json_index *index; /* made when it is first wanted */
     uint32_t span, spans; /* while a record that was looked over is read: the next of index->ends, and their number */
+    bool looked;          /* this record was */
     size_t skipped;       /* bytes in containers that nobody wanted, in this record */
     bool look;            /* there were enough of them in the one before, so the next is looked over */
     hr_unknown unknown;
@@ -295,6 +296,18 @@ static const char *hr_json_pass(hr_json *json, const char *value, int depth)
     return p;
 }
 
+/* A string that nobody wants, in a record that was looked over: the next byte that is neither in a string nor white space ends its member.
+ * p is at the opening quote. */
+static const char *hr_json_pass_string(const hr_json *json, const char *p)
+{
+    size_t at = (size_t)(p - json->scan.start) + 1, block = at >> 6;
+    uint64_t left = json->index->kept[block] >> (at & 63) << (at & 63);
+
+    while (left == 0)
+        left = json->index->kept[++block];
+    return json->scan.start + (block << 6) + (size_t)__builtin_ctzll(left);
+}
+
 /* A value that is no string or number right at p: an object, an array, a literal, or any value after more white space than last time. */
 static const char *hr_json_walk_value(hr_json *json, const hr_json_key *key, hr_json_mode mode, const char *member, const char *p,
                                       hr_field *fields, int depth)
@@ -339,6 +352,7 @@ static bool hr_json_finish_member(hr_json *json, const hr_json_key *key, hr_json
 static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, hr_field *fields, int depth)
 {
     const char *const end = json->scan.end;
+    const bool looked = json->looked;
     hr_json_key *previous = &node->start;
     const char *value = hr_json_skip_space(++p, end);
 
@@ -359,6 +373,12 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
 
         value = p;
         if (*p == '"') {
+            if (HR_UNLIKELY(looked) && !key->taken && !key->odd) {
+                p = hr_json_pass_string(json, p);
+                if (*p == ',')
+                    continue;
+                return p + 1; /* it is sound, so this is the brace */
+            }
             p = hr_json_find_special(json->scan.start, p + 1, end);
             if (HR_LIKELY(p < end && *p == '"')) {
                 p++;
@@ -410,6 +430,7 @@ static int hr_json_not_object(const hr_json_scan *scan, const char *p)
 static bool hr_json_look(hr_json *json, size_t n)
 {
     json->span = json->spans = 0;
+    json->looked = false;
     if (HR_LIKELY(!json->look) || n < HR_JSON_INDEX_LEAST || n > HR_JSON_INDEX_MOST || json->looker == NULL)
         return false;
     if (json->index == NULL) {
@@ -422,6 +443,7 @@ static bool hr_json_look(hr_json *json, size_t n)
     if (!json->looker->look(&json->scan, json->index))
         return false;
     json->spans = json->index->count;
+    json->looked = true;
     return true;
 }
 

@@ -22,12 +22,13 @@
 #define HR_JSON_INDEX_ENDS 1024 /* containers inside the outermost; records with more are read without */
 
 typedef struct hr_json_index {
-    uint32_t count;                               /* of the ends */
-    uint16_t ends[HR_JSON_INDEX_ENDS];            /* offsets in the record: the byte after each container inside the outermost, in order */
-    uint32_t blocks;                              /* the room of a look, from here on: blocks of the text, */
-    uint16_t before[HR_JSON_INDEX_BLOCKS + 32];   /* bones of the blocks before each, */
-    uint64_t kept[HR_JSON_INDEX_BLOCKS];          /* which bytes of each became bones, */
-    uint8_t bones[16 + HR_JSON_INDEX_MOST + 144]; /* and the bones, from the 16th byte on; */
+    uint32_t count;                      /* of the ends */
+    uint16_t ends[HR_JSON_INDEX_ENDS];   /* offsets in the record: the byte after each container inside the outermost, in order */
+    uint32_t blocks;                     /* the room of a look, from here on: blocks of the text, */
+    uint64_t kept[HR_JSON_INDEX_BLOCKS]; /* a bit for each byte outside strings that is no white space, and for a string's first quote */
+    /* the room of a look: bones of the blocks before each, */
+    uint16_t before[HR_JSON_INDEX_BLOCKS + 32];
+    uint8_t bones[16 + HR_JSON_INDEX_MOST + 144];      /* and the bones, from the 16th byte on; */
     uint16_t joints_before[HR_JSON_INDEX_BLOCKS + 32]; /* the same once more for those bones that are brackets and commas */
     uint64_t joints_kept[HR_JSON_INDEX_BLOCKS];
     uint8_t joints[HR_JSON_INDEX_MOST + 144];

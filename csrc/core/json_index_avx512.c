@@ -314,7 +314,7 @@ typedef struct hr_joints_state {
     uint64_t last_object; /* of the container of each depth that is open, or was last: whether it is an object */
     int depth;
     uint32_t outermost; /* how often the outermost container has ended */
-    bool bad;
+    uint64_t bad;
 } hr_joints_state;
 
 /* The sums of the bytes up to each, it included. */
@@ -332,8 +332,19 @@ HR_BONES_INLINE __m512i hr_joints_sums(__m512i v)
         v, _mm512_add_epi8(_mm512_maskz_shuffle_i64x2(0xf0, all, all, 0x40), _mm512_maskz_shuffle_i64x2(0xc0, all, all, 0x00)));
 }
 
-/* 64 joints at p: each closing bracket and each comma is of the sort of the bracket that opened its container. Those that end containers
- * inside the outermost are noted as ends. */
+/* The joints of one depth, which are the bits of `here`: each closing bracket and each comma is of the sort of the bracket before it that
+ * opened the container. */
+HR_BONES_INLINE void hr_joints_level(uint64_t here, uint64_t object, uint64_t opening, int level, hr_joints_state *state)
+{
+    uint64_t objects = _pext_u64(object, here), opens = _pext_u64(opening, here), before = state->last_object >> level & 1;
+    unsigned count = (unsigned)__builtin_popcountll(here);
+    uint64_t last = count == 64 ? objects >> 63 : ((objects << 1 | before) >> count) & 1; /* `before` again when there are none */
+
+    state->bad |= ((objects << 1 | before) ^ objects) & ~opens & _bzhi_u64(~UINT64_C(0), count);
+    state->last_object = (state->last_object & ~(UINT64_C(1) << level)) | last << level;
+}
+
+/* 64 joints at p. Those that end containers inside the outermost are noted as ends. */
 HR_BONES_INLINE uint32_t hr_joints_check(const uint8_t *p, uint32_t base, uint64_t valid, hr_joints_state *state, uint16_t *ends,
                                          uint32_t count)
 {
@@ -341,35 +352,31 @@ HR_BONES_INLINE uint32_t hr_joints_check(const uint8_t *p, uint32_t base, uint64
     __m512i v = hr_bones_load(p), curly = _mm512_or_si512(v, _mm512_set1_epi8(0x20)), depth;
     uint64_t opening = _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('{')) & valid;
     uint64_t closing = _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('}')) & valid;
-    uint64_t object = _mm512_test_epi8_mask(v, _mm512_set1_epi8(0x20)), left = valid; /* bit 5 is what { } and KEY_COMMA have */
+    uint64_t object = _mm512_test_epi8_mask(v, _mm512_set1_epi8(0x20)); /* bit 5 is what { } and KEY_COMMA have */
+    uint64_t levels[5], left = valid;
 
     depth = _mm512_sub_epi8(_mm512_maskz_mov_epi8(opening, one), _mm512_maskz_mov_epi8(closing, one));
     depth = _mm512_add_epi8(hr_joints_sums(depth), _mm512_set1_epi8((char)state->depth));
     state->depth += (int)__builtin_popcountll(opening) - (int)__builtin_popcountll(closing);
     depth = _mm512_mask_add_epi8(depth, closing, depth, one);
-    for (int level = 1; left != 0; level++) {
-        uint64_t here = _mm512_cmpeq_epi8_mask(depth, _mm512_set1_epi8((char)level)) & valid, objects, opens, before;
+    for (int level = 1; level < 5; level++) { /* most are not deeper */
+        levels[level] = _mm512_cmpeq_epi8_mask(depth, _mm512_set1_epi8((char)level)) & valid;
+        left &= ~levels[level];
+        hr_joints_level(levels[level], object, opening, level, state);
+    }
+    for (int level = 5; HR_UNLIKELY(left != 0); level++) {
+        uint64_t here = _mm512_cmpeq_epi8_mask(depth, _mm512_set1_epi8((char)level)) & valid;
 
         if (level == 63) { /* deeper, or outside the outermost container */
-            state->bad = true;
+            state->bad = 1;
             return count;
         }
         left &= ~here;
-        objects = _pext_u64(object, here);
-        opens = _pext_u64(opening, here);
-        before = state->last_object >> level & 1;
-        state->bad |= ((((objects << 1 | before) ^ objects) & ~opens) & _pext_u64(~UINT64_C(0), here)) != 0;
-        if (here != 0) {
-            state->last_object &= ~(UINT64_C(1) << level);
-            state->last_object |= (objects >> (__builtin_popcountll(here) - 1) & 1) << level;
-        }
-        if (level == 1)
-            state->outermost += (uint32_t)__builtin_popcountll(here & closing);
-        if (level == 2) {
-            for (here &= closing; here != 0; here &= here - 1)
-                ends[count++] = (uint16_t)(base + (uint32_t)__builtin_ctzll(here));
-        }
+        hr_joints_level(here, object, opening, level, state);
     }
+    state->outermost += (uint32_t)__builtin_popcountll(levels[1] & closing);
+    for (uint64_t here = levels[2] & closing; here != 0; here &= here - 1)
+        ends[count++] = (uint16_t)(base + (uint32_t)__builtin_ctzll(here));
     return count;
 }
 
@@ -402,7 +409,7 @@ HR_BONES_TARGET static bool hr_bones_look(const hr_json_scan *text, hr_json_inde
     hr_json_scan scan = {text->start, text->end, text->allow_nul_escape, NULL};
     uint8_t *bones = index->bones + 16;
     hr_bones_state state;
-    hr_joints_state joints = {0, 0, 0, false};
+    hr_joints_state joints = {0, 0, 0, 0};
     __m512i first, joints_first;
     uint32_t count = 0, groups = 0;
     size_t n, joined = 0;
@@ -426,7 +433,7 @@ HR_BONES_TARGET static bool hr_bones_look(const hr_json_scan *text, hr_json_inde
             return false;
         count = hr_joints_check(index->joints + at, (uint32_t)at, hr_bones_valid(joined - at), &joints, index->ends, count);
     }
-    if (joints.bad || joints.depth != 0 || joints.outermost != 1)
+    if (joints.bad != 0 || joints.depth != 0 || joints.outermost != 1)
         return false;
     index->count = count;
     first = hr_bones_befores(index->before, index->blocks);

@@ -457,6 +457,18 @@ static void test_wide(void)
             check_text(text, n - 1);
         }
     }
+    for (size_t count = 1; count < 400; count++) { /* commas of one array, with another container before or behind them */
+        size_t n = 0;
+
+        memcpy(text, "{\"a\":[[]", 8);
+        for (n = 8; n < 8 + 2 * count; n += 2)
+            memcpy(text + n, ",1", 2);
+        memcpy(text + n, ",{}]}", 5);
+        check_text(text, n + 5);
+        text[n - 1] = '"'; /* a key where a value is */
+        memcpy(text + n, "b\":1]}", 6);
+        check_text(text, n + 6);
+    }
     memset(text, ' ', sizeof(text));
     memcpy(text, "{\"a\":[{}],\"b\":\"", 15);
     memset(text + 15, 'x', sizeof(text) - 40);
