@@ -94,6 +94,21 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     distribution.java.cache_clear()
 
 
+def test_what_a_fetch_needs_is_in_the_package() -> None:
+    assert "kafka_2.13" in distribution._JARS.pom.read_text()
+    assert len(distribution._JARS.sums.read_text().splitlines()) > 50
+    assert distribution._JARS.pom.with_name("log4j2.yaml").exists()
+
+
+def test_a_fetch_is_announced(
+    made: list[Fake], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for there in (True, False):
+        monkeypatch.setattr(distribution, "fetched", lambda there=there: there)
+        embedded.kafka()
+        assert ("Fetching Kafka's jars" in capsys.readouterr().err) == (not there)
+
+
 def test_jars_lie_in_the_checkout_or_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(distribution, "_HERE", tmp_path / "lib/python/headrace/embedded/broker")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -14,12 +14,14 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from headrace.embedded.broker import distribution
 from headrace.embedded.broker.cluster import QUICK, Broker
 from headrace.embedded.postgresql import Server
 from headrace.errors import FatalError
@@ -54,6 +56,8 @@ def kafka(folder: Folder = None) -> Broker:
     `.start()`.
     FatalError says what is missing (Java, Maven) when it cannot start.
     """
+    if not distribution.fetched():
+        print("Fetching Kafka's jars by Maven, once: 55 MB, 5 to 60 s.", file=sys.stderr)
     return _running(_kafka, folder, lambda place, durable: Broker(place, java_options=[QUICK]))
 
 

@@ -37,6 +37,11 @@ def jars() -> Path:
     return _JARS.ready(prepare=lambda _lib: class_archive().unlink(missing_ok=True))
 
 
+def fetched() -> bool:
+    """Whether there are jars already."""
+    return _JARS.lib.is_dir()
+
+
 def class_archive() -> Path:
     """A file in which Java finds Kafka's classes already parsed: half the CPU time of every start.
 
