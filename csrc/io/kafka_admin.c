@@ -481,8 +481,27 @@ int hr_kafka_topic_ensure(const json_t *config, const char *name, int32_t partit
     return rc;
 }
 
+/* Wait until the brokers have heard that a topic is gone: who makes it anew, or looks whether it is there, would take the old one for it.
+ * What is not heard in time is left at that. */
+static int hr_kafka_topic_await_gone(hr_kafka_client *client, const char *name, int64_t deadline, hr_error *error)
+{
+    for (;;) {
+        hr_kafka_topics topics;
+        bool there = false;
+        int rc = hr_kafka_topics_list(client, true, hr_kafka_left(deadline, INT32_MAX), &topics, error);
+
+        for (int32_t i = 0; rc == HR_OK && i < topics.count; i++)
+            there = there || strcmp(topics.topics[i].name, name) == 0;
+        hr_kafka_topics_free(&topics);
+        if (rc != HR_OK || !there || hr_kafka_now_ms() >= deadline)
+            return rc;
+        hr_kafka_sleep(HR_KAFKA_PAUSE_MS);
+    }
+}
+
 int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missing_ok, int timeout_ms, hr_error *error)
 {
+    int64_t deadline = hr_kafka_now_ms() + timeout_ms;
     rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(name);
     rd_kafka_AdminOptions_t *options;
     rd_kafka_queue_t *queue;
@@ -511,7 +530,7 @@ int hr_kafka_topic_delete(hr_kafka_client *client, const char *name, bool missin
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_DeleteTopic_destroy(topic);
-    return rc;
+    return rc == HR_OK ? hr_kafka_topic_await_gone(client, name, deadline, error) : rc;
 }
 
 /* Ask once; *err is what the group's coordinator said. */
@@ -544,15 +563,32 @@ static int hr_kafka_group_delete_once(hr_kafka_client *client, const char *group
     return rc;
 }
 
-/* A cluster that has just started makes its coordinators when the first one asks for them: ask again then. */
+/* Whether the cluster has ever had a group: its offsets have a topic then, which the first one who asks for a coordinator makes. */
+static int hr_kafka_group_any(hr_kafka_client *client, int timeout_ms, bool *any, hr_error *error)
+{
+    hr_kafka_topics topics;
+    int rc = hr_kafka_topics_list(client, true, timeout_ms, &topics, error);
+
+    *any = false;
+    for (int32_t i = 0; rc == HR_OK && i < topics.count; i++)
+        *any = *any || strcmp(topics.topics[i].name, "__consumer_offsets") == 0;
+    hr_kafka_topics_free(&topics);
+    return rc;
+}
+
+/* In a cluster that has just started the coordinators come up when they are asked for: ask again then. */
 int hr_kafka_group_delete(hr_kafka_client *client, const char *group, int timeout_ms, bool *was, hr_error *error)
 {
     int64_t deadline = hr_kafka_now_ms() + timeout_ms;
     rd_kafka_resp_err_t err;
     char what[320];
+    bool any;
 
     if (was != NULL)
         *was = false;
+    HR_RETURN_NOT_OK(hr_kafka_group_any(client, timeout_ms, &any, error));
+    if (!any)
+        return HR_OK;
     snprintf(what, sizeof(what), "the consumer group \"%.200s\" cannot be deleted", group);
     for (;;) {
         HR_RETURN_NOT_OK(hr_kafka_group_delete_once(client, group, what, hr_kafka_left(deadline, timeout_ms), &err, error));

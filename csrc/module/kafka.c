@@ -173,7 +173,7 @@ static int hr_py_ask_delete_group(hr_py_question *question, hr_kafka_client *cli
 
     if (group == NULL)
         return hr_error_set(error, HR_EUSAGE, "\"group\" must name a consumer group");
-    HR_RETURN_NOT_OK(hr_kafka_group_delete(client, group, HR_KAFKA_TIMEOUT_MS, &was, error));
+    HR_RETURN_NOT_OK(hr_kafka_group_delete(client, group, 4 * HR_KAFKA_TIMEOUT_MS, &was, error));
     question->answer = json_pack("{s:b}", "deleted", (int)was);
     return HR_OK;
 }

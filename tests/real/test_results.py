@@ -140,7 +140,7 @@ def test_a_batch_has_columns_typed_by_the_values(broker: kafka.Broker, topic: st
     frame = polars.DataFrame(found)
     assert frame["users"].to_list() == [5, 6]
     assert frame["window_start"].to_list() == [DAY + timedelta(minutes=1), DAY + timedelta(minutes=2)]
-    empty = headrace._results.Results()
+    empty = headrace.Results()
     assert len(empty.to_batch()) == 0
     assert empty.table() == "(none)"
 
