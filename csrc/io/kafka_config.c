@@ -91,7 +91,7 @@ static const hr_kafka_reserved writer_reserved[] = {
     {"enable.idempotence", "true", NULL, "a retry must not write a message twice"},
     {"acks", "all", "-1", "a message counts as written only when every replica in sync has it"},
     {"request.required.acks", "all", "-1", "a message counts as written only when every replica in sync has it"},
-    {"transactional.id", NULL, NULL, "Kafka transactions are not used"},
+    {"transactional.id", NULL, NULL, "Headrace names its transactions itself, where it uses any"},
     {"delivery.report.only.error", "true", NULL, "failed messages are counted"},
     {"allow.auto.create.topics", "false", NULL, "a mistyped topic must be an error"},
     {NULL, NULL, NULL, NULL},

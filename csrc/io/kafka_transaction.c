@@ -16,7 +16,20 @@
 struct hr_transaction {
     hr_kafka_client *client;
     bool begun;
+    rd_kafka_resp_err_t refused; /* why the last message of this transaction was not delivered */
 };
+
+/* librdkafka's delivery callback; called from our own polls, and while a transaction is committed. */
+static void hr_transaction_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    hr_kafka_client *client = opaque;
+    hr_transaction *transaction = client->delivery;
+
+    (void)rk;
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
+        message->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        transaction->refused = message->err;
+}
 
 /* ---- outbox ---- */
 
@@ -98,6 +111,15 @@ static bool hr_transaction_is_expelled(rd_kafka_resp_err_t err)
            err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID || err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS;
 }
 
+/* Trying the same again gives the same. */
+static bool hr_transaction_is_hopeless(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+           err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || err == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
+           err == RD_KAFKA_RESP_ERR_INVALID_RECORD || err == RD_KAFKA_RESP_ERR_POLICY_VIOLATION ||
+           err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE;
+}
+
 static void hr_transaction_sleep(int ms)
 {
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
@@ -155,9 +177,10 @@ int hr_transaction_open(const json_t *config, const char *name, const atomic_boo
     *out = NULL;
     if (transaction == NULL)
         return hr_error_nomem(error);
-    rc = hr_kafka_client_open(config, HR_KAFKA_WRITER, forced, 4, NULL, &transaction->client, error);
+    rc = hr_kafka_client_open(config, HR_KAFKA_WRITER, forced, 4, hr_transaction_on_delivery, &transaction->client, error);
     if (rc == HR_OK) {
         transaction->client->cancel = cancel;
+        transaction->client->delivery = transaction;
         failed = hr_transaction_do(transaction, rd_kafka_init_transactions);
         if (failed != NULL)
             rc = hr_transaction_fail(transaction, failed, "the brokers do not let it begin", error);
@@ -304,6 +327,7 @@ static rd_kafka_error_t *hr_transaction_try(hr_transaction *transaction, const h
     if (failed != NULL)
         return failed;
     transaction->begun = true;
+    transaction->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
     *rc = hr_transaction_send_all(transaction, outbox, &err, error);
     if (*rc != HR_OK)
         return NULL;
@@ -351,13 +375,18 @@ int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox,
             *lost = true;
             return HR_OK;
         }
-        if (aborted != NULL || hr_kafka_client_cancelled(transaction->client) || hr_kafka_now_ms() >= deadline) {
+        if (aborted != NULL || hr_transaction_is_hopeless(err) || hr_transaction_is_hopeless(transaction->refused) ||
+            hr_kafka_client_cancelled(transaction->client) || hr_kafka_now_ms() >= deadline) {
             bool fenced = aborted != NULL && hr_transaction_is_fenced(rd_kafka_error_code(aborted));
 
             if (aborted != NULL)
                 rd_kafka_error_destroy(aborted);
             transaction->begun = false;
             *lost = fenced;
+            if (!fenced && transaction->refused != RD_KAFKA_RESP_ERR_NO_ERROR) {
+                rd_kafka_error_destroy(failed);
+                return hr_kafka_fail(transaction->client, transaction->refused, error, "a message of a Kafka transaction was refused");
+            }
             if (!fenced)
                 return hr_transaction_fail(transaction, failed, "it was aborted", error);
             rd_kafka_error_destroy(failed);

@@ -378,6 +378,8 @@ def _distinct(distinct: str | Sequence[str] | Mapping[str, str]) -> dict[str, tu
         name, equals, place = text.partition("=")
         if not equals:
             name, place = "users", text
+        if not name or not place:
+            raise UsageError(f"distinct {text!r} is no field: write column, column:type or name=column:type")
         if name in found:
             raise UsageError(f'two results are called "{name}": write distinct as name=column')
         found[name] = ("distinct", place)

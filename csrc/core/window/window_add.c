@@ -88,7 +88,8 @@ int hr_windows_make_lane(hr_windows *windows, int32_t id, hr_lane **out, hr_erro
         windows->lane_capacity = capacity;
     }
     lane = &windows->lanes[windows->lane_count];
-    *lane = (hr_lane){.id = id, .position = INT64_MIN, .high = HR_NO_WATERMARK, .floor = windows->closed, .replay_until = INT64_MIN, .at = INT64_MIN};
+    *lane = (hr_lane){.id = id, .position = INT64_MIN, .high = HR_NO_WATERMARK, .floor = windows->closed};
+    lane->replay_until = lane->at = INT64_MIN;
     lane->held = hr_malloc((size_t)windows->options.votes * sizeof(*lane->held));
     if (lane->held == NULL)
         return hr_error_nomem(error);
