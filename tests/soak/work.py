@@ -30,6 +30,8 @@ LINES = "".join(
     for n in range(3000)
 )
 REJECTED = 3
+BATCH = 2000
+"""Records of a batch from the topic: of so few that memory is the same however far a busy machine lets a load fall behind."""
 
 
 def produce(settings: dict[str, Any]) -> dict[str, Any]:
@@ -57,6 +59,7 @@ def forever(settings: dict[str, Any]) -> dict[str, Any]:
         until="forever",
         workers=2,
         max_seconds=settings["seconds"] + settings["rest"],
+        batch_records=BATCH,
         progress=lambda progress: None,
     )
     return {
@@ -90,7 +93,7 @@ def again(settings: dict[str, Any]) -> dict[str, Any]:
     rounds = read = 0
     while time.monotonic() < end:
         begun = time.monotonic()
-        read += headrace.load(topic, "again.purchases", job="again", dsn=dsn).read
+        read += headrace.load(topic, "again.purchases", job="again", dsn=dsn, batch_records=BATCH).read
         receipt = headrace.load(
             str(small), "small.purchases", job="small", dsn=dsn, identity=False, mode="upsert", commit="end"
         )
@@ -112,7 +115,7 @@ def again(settings: dict[str, Any]) -> dict[str, Any]:
         headrace.generate("purchases", 2000, made)
         rounds += 1
         time.sleep(max(0.0, begun + 1 - time.monotonic()))
-    read += headrace.load(topic, "again.purchases", job="again", dsn=dsn).read
+    read += headrace.load(topic, "again.purchases", job="again", dsn=dsn, batch_records=BATCH).read
     return {"rounds": rounds, "read": read}
 
 
