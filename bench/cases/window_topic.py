@@ -36,7 +36,7 @@ FIGURES = (
 
 def sides(bench: Bench) -> dict[str, Side]:
     """headrace, consume, one."""
-    frames = Frames(3 * bench.options.window_frames)
+    frames = Frames(10 * bench.options.window_frames)
     truth = frames.truth()
     topics = {}
     for partitions in (THREADS, 1):
