@@ -8,7 +8,7 @@ STAMPS := build/stamps
 # PACKAGES=no: the machine is not Debian, or its packages are somebody else's business
 PACKAGES := yes
 
-.PHONY: help setup build demo demo-airports demo-visitors down status test test-quick test-pythons soak coverage guards fuzz bench wheel lint lock clean valgrind
+.PHONY: help setup build demo demo-nifi demo-airports demo-visitors down status test test-nifi test-quick test-pythons soak coverage guards fuzz bench wheel lint lock clean valgrind
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo-visitors: build ## start PostgreSQL and Kafka, count a million frames in wi
 demo-airports: build $(STAMPS)/connect ## start an airline's database, its replica and Kafka Connect, load its changes into a vault and verify it
 	@$(PYTHON) -m stack.airports.demo
 
+demo-nifi: build $(STAMPS)/nifi ## start PostgreSQL, Kafka and NiFi, import the purchases flow and run it, leave all running
+	@$(PYTHON) -m stack.demo_nifi
+
 down: ## stop every service that was started from this checkout; data is kept
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m stack down; else echo "down: nothing was ever started here"; fi
 
@@ -39,6 +42,9 @@ test: build $(STAMPS)/packages-tests $(STAMPS)/connect ## run all tests, up to 3
 
 test-quick: build ## run the tests that need no server, under a minute
 	@tests/run quick
+
+test-nifi: build $(STAMPS)/nifi $(STAMPS)/packages-tests ## run the processors and flows in a real NiFi, 6 minutes
+	@timeout 1800 $(PYTHON) -m pytest tests/nifi -q --timeout 600 --durations=10
 
 guards: build $(STAMPS)/packages-tests ## take one guard after the other out of a copy; its tests must fail, some minutes
 	@$(PYTHON) -m tests.faults.guards
@@ -100,6 +106,11 @@ $(STAMPS)/kafka: python/headrace/embedded/broker/pom.xml python/headrace/embedde
 # Debezium's connectors: for the benchmark, the airports and their tests
 $(STAMPS)/connect: stack/connect/pom.xml stack/connect/plugins.sha256 | $(STAMPS)/packages $(STAMPS)/venv
 	@$(PYTHON) -m stack.connect fetch
+	@mkdir -p $(@D) && touch $@
+
+# NiFi: for its demo and its tests alone
+$(STAMPS)/nifi: $(wildcard stack/nifi/*.xml stack/nifi/*.sha256) | $(STAMPS)/packages $(STAMPS)/venv
+	@$(PYTHON) -m stack.nifi fetch
 	@mkdir -p $(@D) && touch $@
 
 # once: so that Python finds the package and Airflow the provider in the checkout

@@ -5,6 +5,7 @@ Only NiFi itself, or a test that stands in for it, can import this module: it ne
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from nifiapi.flowfiletransform import FlowFileTransformResult
@@ -21,6 +22,7 @@ from headrace import dsn as dsns
 from headrace.errors import UsageError
 from headrace.nifi import work
 
+_ONE_ATTRIBUTE = re.compile(r"\$\{[\w.-]+\}")
 _EL = ExpressionLanguageScope.FLOWFILE_ATTRIBUTES
 _FILLED = [StandardValidators.NON_EMPTY_VALIDATOR]
 
@@ -133,9 +135,14 @@ def text(context: Any, descriptor: Any, flow_file: Any = None) -> str:
     value = context.getProperty(descriptor)
     if value is None:
         return ""
-    if flow_file is not None and descriptor.expressionLanguageScope is not ExpressionLanguageScope.NONE:
-        value = value.evaluateAttributeExpressions(flow_file)
     found = value.getValue()
+    if flow_file is not None and descriptor.expressionLanguageScope is not ExpressionLanguageScope.NONE:
+        if found is None or _ONE_ATTRIBUTE.fullmatch(found):
+            found = value.evaluateAttributeExpressions(flow_file).getValue()
+        elif value.isExpressionLanguagePresent():
+            # NiFi 2.3 takes "${a}/${b}" for "${a}" in Python, so Java is asked itself
+            java = value.property_value.evaluateAttributeExpressions(flow_file.getAttributes())
+            found = java.getValue()
     return "" if found is None else str(found)
 
 

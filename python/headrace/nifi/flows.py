@@ -195,7 +195,6 @@ def _connect(server: Server) -> ModuleType:
     config.verify_ssl = True
     config.ssl_ca_cert = server.certificate
     config.api_client = None
-    nipyapi.config.default_ssl_context["ca_file"] = server.certificate
     if server.user is None:
         return nipyapi  # type: ignore[no-any-return]
     if base.startswith("http://"):

@@ -1,0 +1,80 @@
+"""A processor under test: flow files go in, and what comes out of every relationship is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stack.nifi import Rest
+
+RECORDS = ("PartitionRecords", "HashKeys")
+
+FlowFile = tuple[dict[str, str], bytes]
+
+
+@dataclass
+class Bench:
+    """One processor in a group of its own, each relationship to a queue that nobody empties."""
+
+    rest: Rest
+    group: str
+    processor: str
+    feeder: str
+    queues: dict[str, str]
+    into: str
+
+    def feed(self, content: str = "", attributes: Mapping[str, str] | None = None) -> None:
+        """Put one flow file into the processor's queue."""
+        rest = self.rest
+        known = rest.processor(self.feeder)["component"]["config"]["properties"]
+        gone = {
+            name: None for name in known if name.startswith("test.") or name in ("filename", "absolute.path")
+        }
+        given = {"generate-ff-custom-text": content or None, "File Size": "0B", **gone, **(attributes or {})}
+        rest.change(self.feeder, {"config": {"properties": given}})
+        rest.run_once(self.feeder)
+
+    def run(self, flow_files: int = 1, patience: float = 90) -> dict[str, list[FlowFile]]:
+        """Let the processor work until it has taken so many flow files; what waits at its relationships."""
+        rest = self.rest
+
+        def idle() -> bool:
+            return sum(
+                rest.queued(self.group).get(("feeder", "success"), 0) for _ in (1,)
+            ) == 0 and not rest.active(self.group)
+
+        rest.set_processor(self.processor, "RUNNING")
+        rest.until(idle, patience, "the processor to do its work")
+        rest.set_processor(self.processor, "STOPPED")
+        rest.until(lambda: rest.processor(self.processor)["component"]["state"] == "STOPPED", 60, "a stop")
+        return {name: rest.waiting(queue) for name, queue in self.queues.items()}
+
+    def counts(self) -> dict[str, int]:
+        """How many flow files wait at each relationship that has any."""
+        found = {
+            name: count
+            for (source, name), count in self.rest.queued(self.group).items()
+            if source == "tested"
+        }
+        return {name: count for name, count in found.items() if count}
+
+
+def bench(rest: Rest, kind: str, properties: Mapping[str, str | None]) -> Bench:
+    """A processor of this kind, valid, with a queue before it and one behind each of its relationships."""
+    group = rest.make_group(f"test {kind}")
+    feeder = rest.make_processor(group, "GenerateFlowFile", "feeder", schedulingPeriod="1 day")
+    given: dict[str, Any] = dict(properties)
+    if kind in RECORDS:
+        given["Record Reader"] = rest.make_service(group, "JsonTreeReader", "reader")
+        given["Record Writer"] = rest.make_service(group, "JsonRecordSetWriter", "writer")
+        rest.set_services(group, "ENABLED")
+    processor = rest.make_processor(group, kind, "tested", given)
+    names = [one["name"] for one in rest.processor(processor)["component"]["relationships"]]
+    into = rest.connect(group, feeder, processor, ["success"])
+    queues = {}
+    for name in names:
+        sink = rest.make_processor(group, "LogAttribute", f"sink {name}", terminate=["success"])
+        queues[name] = rest.connect(group, processor, sink, [name])
+    rest.wait_valid(group)
+    return Bench(rest, group, processor, feeder, queues, into)
