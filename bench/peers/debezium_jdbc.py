@@ -122,8 +122,11 @@ class Watch:
         return int(row[0])
 
     def size(self) -> int:
-        """Bytes of all partitions."""
-        return self._number("SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree(%s)", self._table)
+        """Bytes of the table, or of all its partitions."""
+        sizes = (
+            "SELECT coalesce(sum(pg_relation_size(relid)), pg_relation_size(%s)) FROM pg_partition_tree(%s)"
+        )
+        return self._number(sizes, self._table, self._table)
 
     def written(self) -> int:
         """Bytes that the server has written to its log."""

@@ -282,13 +282,14 @@ static int hr_vault_run(hr_writer *writer, const char *sql, int64_t *rows, hr_er
 }
 
 /* Move the stages of a kind on. Stages of keys may share a statement, which stands with the last of them. */
-static int hr_vault_merge(hr_writer *writer, hr_vault_kind kind, const int64_t *sent, hr_error *error)
+static int hr_vault_merge(hr_writer *writer, hr_vault_kind kind, const int64_t *sent, bool late, hr_error *error)
 {
     const hr_vault_settings *settings = &writer->vault->settings;
 
     for (int32_t i = 0; i < settings->step_count; i++)
         if (settings->steps[i].relation.kind == kind && settings->steps[i].merge[0] != '\0' && (sent[i] > 0 || kind == HR_VAULT_KEYS))
-            HR_RETURN_NOT_OK(hr_vault_run(writer, settings->steps[i].merge, &writer->vault->window_counts[i], error));
+            HR_RETURN_NOT_OK(
+                hr_vault_run(writer, late ? settings->steps[i].slow : settings->steps[i].merge, &writer->vault->window_counts[i], error));
     return HR_OK;
 }
 
@@ -321,7 +322,7 @@ static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, 
 {
     hr_vault_writer *vault = writer->vault;
     const hr_vault_settings *settings = &vault->settings;
-    int64_t late = 0, repaired;
+    int64_t known = 0, late = 0, repaired;
     int64_t *sent = hr_calloc((size_t)settings->step_count + 1, sizeof(*sent));
     int rc = sent != NULL ? HR_OK : hr_error_nomem(error);
 
@@ -332,13 +333,15 @@ static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, 
     if (rc == HR_OK)
         rc = hr_vault_copy(writer, sent, error);
     if (rc == HR_OK)
-        rc = hr_vault_merge(writer, HR_VAULT_KEYS, sent, error);
+        rc = hr_vault_merge(writer, HR_VAULT_KEYS, sent, false, error);
     if (rc == HR_OK)
+        rc = hr_vault_run(writer, settings->last, &known, error);
+    if (rc == HR_OK && known > 0)
         rc = hr_vault_run(writer, settings->find, &late, error);
     if (rc == HR_OK)
-        rc = hr_vault_merge(writer, HR_VAULT_EVENTS, sent, error);
+        rc = hr_vault_merge(writer, HR_VAULT_EVENTS, sent, false, error);
     if (rc == HR_OK)
-        rc = hr_vault_merge(writer, HR_VAULT_HISTORY, sent, error);
+        rc = hr_vault_merge(writer, HR_VAULT_HISTORY, sent, late > 0, error);
     for (int32_t i = 0; i < settings->repair_count && late > 0 && rc == HR_OK; i++)
         rc = hr_vault_run(writer, settings->repairs[i], &repaired, error);
     for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)

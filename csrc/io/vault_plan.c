@@ -108,6 +108,9 @@ static int hr_vault_read_step(hr_vault_settings *out, const hr_schema *schema, c
     while (i < 3 && strcmp(kind, kinds[i]) != 0)
         i++;
     step->relation.kind = (hr_vault_kind)i;
+    step->slow = step->merge;
+    if (step->relation.kind == HR_VAULT_HISTORY)
+        HR_RETURN_NOT_OK(hr_vault_text(object, "slow", &step->slow, error));
     step->relation.hash = hr_vault_hash_named(&out->plan, hash);
     if (i == 3 || step->relation.hash < 0)
         return hr_error_set(error, HR_EUSAGE, "vault: relation %s has kind \"%s\" and hash \"%s\"", step->table, kind, hash);
@@ -145,6 +148,7 @@ static int hr_vault_read_rest(hr_vault_settings *out, const hr_schema *schema, c
         HR_RETURN_NOT_OK(hr_vault_text(gaps, "stage", &out->gap_stage, error));
         HR_RETURN_NOT_OK(hr_vault_text(gaps, "query", &out->gap_query, error));
     }
+    HR_RETURN_NOT_OK(hr_vault_text(late, "last", &out->last, error));
     HR_RETURN_NOT_OK(hr_vault_text(late, "find", &out->find, error));
     HR_RETURN_NOT_OK(hr_vault_list(late, "repair", &list, error));
     out->repair_count = (int32_t)json_array_size(list);

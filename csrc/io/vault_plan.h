@@ -3,11 +3,19 @@
  *   recipe, diff_recipe: of keys and of hash diffs; the time zone is the job's
  *   op, lsn, unchanged: names of columns; key: names of the primary key's columns; identity: name of a hash
  *   hashes: [{"name", "columns": [...], "diff", "of_deletes", "whole"}]    core/vault.h says what each means
- *   relations: [{"kind": "keys" | "events" | "history", "table": for people, "hash": name, "stage": a temporary table,
- *                "columns": [the stage's, each a column of the events, a hash or "dv_seq"], "merge": the statement that moves the stage
- * on}] begin: the statements that make the stages gaps: {"columns": [...], "stage", "query": of place and the columns' texts} or null late:
- * {"find": a statement whose row count says whether any key has later events already, "repair": [statements]} statements are run in this
- * order: all COPYs, merges of keys, find, merges of events and of history, repairs when any was found
+ *   relations: [{"kind": "keys" | "events" | "history", "table": for people, "hash": name,
+ *                "stage": a temporary table, "columns": [the stage's: of the events, a hash or "dv_seq"],
+ *                "merge": the statement that moves the stage on, "slow": of history: the one for batches with late events}]
+ *
+ *   begin: the statements that make the stages
+ *
+ *   gaps: {"columns": [...], "stage", "query": of place and the columns' texts} or null
+ *
+ *   late: {"last": notes the last event in the vault of each of the batch's keys, "find": notes those that are later than the batch's,
+ *          "repair": [statements]}
+ *
+ * Statements are run in this order: all COPYs, merges of keys, last, find when last has noted any, merges of events and of history, and
+ * repairs when find has noted any.
  */
 #ifndef HR_IO_VAULT_PLAN_H
 #define HR_IO_VAULT_PLAN_H
@@ -17,7 +25,7 @@
 
 typedef struct hr_vault_step {
     hr_vault_relation relation;
-    const char *table, *stage, *merge;
+    const char *table, *stage, *merge, *slow;
     const int32_t *columns; /* of the widened batch */
     int32_t column_count;
 } hr_vault_step;
@@ -31,7 +39,7 @@ typedef struct hr_vault_settings {
     const int32_t *gap_columns;
     int32_t gap_count;
     const char *gap_stage, *gap_query; /* NULL when there are no gaps to fill */
-    const char *find;
+    const char *last, *find;
     const char **repairs;
     int32_t repair_count;
 } hr_vault_settings;

@@ -21,6 +21,7 @@ from headrace.vault.mapping import Satellite, Table, VaultMapping
 RANK = "dv_seq"
 _GAPS = "pg_temp.headrace_gaps"
 _LATE = "pg_temp.headrace_late"
+_LAST = "pg_temp.headrace_last"
 
 
 def column_map(mapping: VaultMapping, table: Table) -> dict[str, str]:
@@ -100,9 +101,19 @@ class _Builder:
             f"CREATE TEMP TABLE headrace_gaps (place bigint, key bytea, lsn bigint, seq smallint){_EMPTIED}"
         )
         late = f"CREATE TEMP TABLE headrace_late (key bytea){_EMPTIED}"
-        names = ["headrace_gaps", "headrace_late", *(f"headrace_{i}" for i in range(len(self.stages)))]
+        diffs = "".join(f", {quote(s.diff)} bytea" for s in self.table.satellites)
+        last = (
+            "CREATE TEMP TABLE headrace_last (key bytea, first_lsn bigint, first_seq smallint, lsn bigint, "
+            f"seq smallint{diffs}){_EMPTIED}"
+        )
+        names = [
+            "headrace_gaps",
+            "headrace_late",
+            "headrace_last",
+            *(f"headrace_{i}" for i in range(len(self.stages))),
+        ]
         dropped = ", ".join(f"pg_temp.{name}" for name in names)
-        return "; ".join([f"DROP TABLE IF EXISTS {dropped}", gaps, late, *self.stages])
+        return "; ".join([f"DROP TABLE IF EXISTS {dropped}", gaps, late, last, *self.stages])
 
     def stage(self, columns: list[tuple[str, str]]) -> str:
         """Note one more stage; its name."""
@@ -175,23 +186,34 @@ class _Builder:
         )
 
     def satellite(self, satellite: Satellite) -> dict[str, Any]:
-        """A row goes in when the event before it, as the tracking satellite has it, has another hash diff."""
+        """A row goes in when the event before it has another hash diff. Within the batch that is so already;
+        what is left to ask is the last event in the vault of each key (_LAST), for the first of the batch.
+        Where a key has later events in the vault, each row looks for the event before it (`slow`).
+        """
         columns = [(self.table.identity, "bytea"), ("dv_lsn", "bigint"), (RANK, "smallint")]
         columns += [("dv_source_ts", "timestamptz"), (satellite.diff, "bytea")]
         columns += [(c, self.table.columns[c]) for c in satellite.columns]
         stage = self.stage(columns)
         kept = ", ".join(quote(c) for c in satellite.columns)
         diff, key = quote(satellite.diff), quote(self.table.identity)
-        merge = (
+        insert = (
             f"INSERT INTO {qualified(self.mapping, satellite.table)} "
             f"({self.parent}, dv_lsn, dv_seq, dv_source_ts, dv_hash_diff, {kept}, dv_record_source) "
             f"SELECT s.{key}, s.dv_lsn, s.dv_seq, s.dv_source_ts, s.{diff}, "
             f"{', '.join('s.' + quote(c) for c in satellite.columns)}, {self.source} FROM {stage} s "
-            f"WHERE s.{diff} IS DISTINCT FROM (SELECT t.{diff} FROM {self.tracking} t "
+        )
+        merge = (
+            f"{insert} LEFT JOIN {_LAST} l ON l.key = s.{key} AND l.first_lsn = s.dv_lsn "
+            f"AND l.first_seq = s.dv_seq WHERE l.key IS NULL OR s.{diff} IS DISTINCT FROM l.{diff} "
+            "ON CONFLICT DO NOTHING"
+        )
+        slow = (
+            f"{insert} WHERE s.{diff} IS DISTINCT FROM (SELECT t.{diff} FROM {self.tracking} t "
             f"WHERE t.{self.parent} = s.{key} AND (t.dv_lsn, t.dv_seq) < (s.dv_lsn, s.dv_seq) "
             "ORDER BY t.dv_lsn DESC, t.dv_seq DESC LIMIT 1) ON CONFLICT DO NOTHING"
         )
-        return self.relation("history", satellite.table, satellite.diff, columns, stage=stage, merge=merge)
+        made = self.relation("history", satellite.table, satellite.diff, columns, stage=stage, merge=merge)
+        return {**made, "slow": slow}
 
     def gaps(self) -> dict[str, Any] | None:
         """Where a value is that an event left out: in the satellite's row in force before it."""
@@ -222,11 +244,18 @@ class _Builder:
         again: a row that was left out, because it repeated the one before, may follow another one now.
         """
         key = quote(self.table.identity)
+        diffs = "".join(f", t.{quote(s.diff)}" for s in self.table.satellites)
+        last = (
+            f"DELETE FROM {_LAST}; INSERT INTO {_LAST} "
+            f"SELECT s.{key}, s.dv_lsn, s.dv_seq, t.dv_lsn, t.dv_seq{diffs} FROM (SELECT DISTINCT ON ({key}) "
+            f"{key}, dv_lsn, dv_seq FROM {self.events_stage} WHERE {key} IS NOT NULL "
+            f"ORDER BY {key}, dv_lsn, dv_seq) s "
+            f"JOIN LATERAL (SELECT * FROM {self.tracking} t WHERE t.{self.parent} = s.{key} "
+            "ORDER BY t.dv_lsn DESC, t.dv_seq DESC LIMIT 1) t ON true"
+        )
         find = (
-            f"INSERT INTO {_LATE} SELECT s.{key} FROM (SELECT {key}, min(dv_lsn) AS lsn "
-            f"FROM {self.events_stage} WHERE {key} IS NOT NULL GROUP BY 1) s "
-            f"WHERE EXISTS (SELECT FROM {self.tracking} t WHERE t.{self.parent} = s.{key} "
-            "AND t.dv_lsn >= s.lsn)"
+            f"DELETE FROM {_LATE}; INSERT INTO {_LATE} SELECT key FROM {_LAST} "
+            "WHERE (lsn, seq) >= (first_lsn, first_seq)"
         )
         repairs = []
         for satellite in self.table.satellites:
@@ -244,7 +273,7 @@ class _Builder:
                 f"AND x.dv_hash_diff = e.{diff} LIMIT 1) c ON true "
                 f"WHERE e.{diff} IS DISTINCT FROM e.dv_before ON CONFLICT DO NOTHING"
             )
-        return {"find": find, "repair": repairs}
+        return {"last": last, "find": find, "repair": repairs}
 
 
 _EMPTIED = " ON COMMIT DELETE ROWS"
