@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -23,13 +24,22 @@ def results(
 ) -> Figure:
     """A figure of a column over time: a step for each window, a line for each key (the ten largest)."""
     try:
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure as Plain
 
         dates: Any = importlib.import_module("matplotlib.dates")  # which has no types
     except ImportError:
         raise UsageError(
             "plotting needs matplotlib, which is not installed: pip install matplotlib (or headrace[plot])"
         ) from None
+
+    class Figure(Plain):
+        """A figure that a notebook shows without pyplot having been imported."""
+
+        def _repr_png_(self) -> bytes:
+            drawn = io.BytesIO()
+            self.savefig(drawn, format="png", dpi=100)
+            return drawn.getvalue()
+
     chosen = window or _shortest(rows)
     lines: dict[str, list[tuple[datetime, datetime, float]]] = {}
     for row in rows:

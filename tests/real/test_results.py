@@ -150,6 +150,7 @@ def test_plots(broker: kafka.Broker, topic: str, tmp_path: Path) -> None:
     found = headrace.results(f"kafka://{broker.bootstrap}/{topic}")
     figure = found.plot(tmp_path / "users.png")
     assert (tmp_path / "users.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert figure._repr_png_()[:4] == b"\x89PNG", "what a notebook shows"
     axes = figure.axes[0]
     assert axes.get_title() == "users by minute (UTC)"
     values = [float(y) for y in axes.lines[0].get_ydata()]
