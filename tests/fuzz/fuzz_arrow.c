@@ -302,6 +302,25 @@ static void there_and_back(const hr_batch *batch)
     schema.release(&schema);
 }
 
+/* The same import without a copy where that can be: the same rows, or the same refusal (then `copy` is empty). */
+static void same_when_lent(const arrow_node *root, const hr_batch *copy, int code)
+{
+    struct ArrowArray array = root->array;
+    hr_batch *lent;
+    hr_error error;
+
+    FUZZ_REQUIRE(hr_batch_new(copy->schema, &lent, NULL) == HR_OK);
+    FUZZ_REQUIRE(hr_arrow_adopt_batch(&root->schema, &array, lent, &error) == code);
+    FUZZ_REQUIRE((array.release == NULL) == (lent->lender != NULL) && lent->length == copy->length);
+    if (code == HR_OK) {
+        same_rows(copy, lent);
+        there_and_back(lent);
+    }
+    for (int32_t i = 0; i < lent->schema->count; i++)
+        FUZZ_REQUIRE(lent->columns[i].length == lent->length && (lent->lender != NULL || !lent->columns[i].lent));
+    hr_batch_free(lent);
+}
+
 /* Into columns of other types, which the input chooses. */
 static void into_others(arrow_table *table, const arrow_node *root)
 {
@@ -322,6 +341,7 @@ static void into_others(arrow_table *table, const arrow_node *root)
     FUZZ_REQUIRE(batch->length == (rc == HR_OK ? root->array.length : 0));
     if (rc == HR_OK)
         same_rows(batch, batch);
+    same_when_lent(root, batch, rc);
     hr_batch_free(batch);
     hr_schema_release(schema);
 }
@@ -387,6 +407,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             FUZZ_REQUIRE(batch->length == root->array.length);
             there_and_back(batch);
         }
+        same_when_lent(root, batch, rc);
         hr_batch_free(batch);
         into_others(&table, root);
     }
