@@ -42,6 +42,7 @@ LIBRARIES = {
     "libzstd": ("1.4", "libzstd-dev"),
     "libxxhash": ("0.8", "libxxhash-dev"),
     "zlib": ("1.2.11", "zlib1g-dev"),
+    "libcurl": ("7.74", "libcurl4-openssl-dev"),
 }
 
 # ending of the file's name: (machines, flags)
@@ -106,7 +107,9 @@ def library_flags() -> tuple[list[str], list[str]]:
         wanted = ", ".join(f"{name} {version} or newer" for name, version, _ in missing)
         packages = " ".join(package for _, _, package in missing)
         raise SetupError(f"missing C libraries: {wanted}. On Debian and Ubuntu: apt-get install {packages}")
-    return pkg_config("--cflags", *LIBRARIES), pkg_config("--libs", *LIBRARIES)
+    searched = f"-I/usr/include/{sysconfig.get_config_var('MULTIARCH')}"  # by every compiler anyway
+    cflags = [flag for flag in pkg_config("--cflags", *LIBRARIES) if flag != searched]
+    return cflags, pkg_config("--libs", *LIBRARIES)
 
 
 class BuildExtension(build_ext):

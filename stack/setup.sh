@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-base=(gcc libc6-dev python3-dev python3-venv pkg-config libpq-dev librdkafka-dev libjansson-dev zlib1g-dev libzstd-dev
+base=(gcc libc6-dev python3-dev python3-venv pkg-config libpq-dev librdkafka-dev libjansson-dev libcurl4-openssl-dev zlib1g-dev libzstd-dev
       libxxhash-dev tzdata ca-certificates default-jre-headless maven)
 tests=(chromium clang libclang-rt-14-dev zstd valgrind
        g++ libsimdjson-dev)

@@ -11,7 +11,9 @@
 
 extern const hr_format hr_format_json, hr_format_csv, hr_format_debezium, hr_format_avro, hr_format_debezium_avro;
 
-const hr_format *const hr_formats[] = {&hr_format_json, &hr_format_csv, &hr_format_debezium, &hr_format_avro, &hr_format_debezium_avro, NULL};
+const hr_format *const hr_formats[] = {
+    &hr_format_json, &hr_format_csv, &hr_format_debezium, &hr_format_avro, &hr_format_debezium_avro, NULL,
+};
 
 const hr_format *hr_format_find(const char *name)
 {

@@ -132,7 +132,7 @@ static void hr_arrays_free(hr_array *arrays, int count)
 /* The settings that decide how records become rows, as JSON text to be freed with free(); NULL when memory runs out. None is a secret. */
 static char *hr_ledger_settings(const hr_load_config *config)
 {
-    static const char *const names[] = {"format", "csv",     "debezium",   "mode",      "key",
+    static const char *const names[] = {"format", "csv",     "debezium", "avro",   "mode",      "key",
                                         "map",    "unknown", "tombstones", "partition", "vault"};
     json_t *settings = json_object();
     char *text;

@@ -156,6 +156,34 @@ static int hr_config_debezium(const json_t *root, hr_load_config *config, hr_err
     return HR_OK;
 }
 
+/* Where Avro's schemas come from. User and password stand apart: the other settings are remembered in the receipt. */
+static int hr_config_avro(const json_t *root, hr_load_config *config, hr_error *error)
+{
+    const bool avro_format = strcmp(config->format->name, "avro") == 0 || strcmp(config->format->name, "debezium-avro") == 0;
+    const json_t *avro, *login;
+    const char *registry, *user, *password;
+
+    HR_RETURN_NOT_OK(hr_config_object(root, "avro", false, &avro, error));
+    HR_RETURN_NOT_OK(hr_config_object(root, "registry_login", false, &login, error));
+    HR_RETURN_NOT_OK(hr_config_string(avro, "registry", NULL, false, &registry, error));
+    HR_RETURN_NOT_OK(hr_config_string(avro, "schema", NULL, false, &config->decode.avro_schema, error));
+    HR_RETURN_NOT_OK(hr_config_string(login, "user", NULL, false, &user, error));
+    HR_RETURN_NOT_OK(hr_config_string(login, "password", NULL, false, &password, error));
+    if (!avro_format)
+        return avro == NULL ? HR_OK
+                            : hr_error_set(error, HR_EUSAGE, "the settings \"avro\" are for the formats avro and debezium-avro; this is %s",
+                                           config->format->name);
+    if ((registry == NULL) == (config->decode.avro_schema == NULL))
+        return hr_error_set(error, HR_EUSAGE,
+                            "avro: give either \"registry\", the schema registry's address, or \"schema\", the one schema of all messages");
+    if (registry == NULL)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_registry_open(registry, user, password, &config->registry, error));
+    config->avro_schemas = (hr_avro_schemas){config->registry, hr_registry_find};
+    config->decode.avro_schemas = &config->avro_schemas;
+    return HR_OK;
+}
+
 static int hr_config_partition(const json_t *root, hr_load_config *out, hr_error *error)
 {
     const json_t *partition;
@@ -193,7 +221,7 @@ static int hr_config_source(const json_t *root, hr_load_config *out, hr_error *e
     }
     out->format = hr_format_find(format);
     if (out->format == NULL)
-        return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json, csv or debezium", format);
+        return hr_error_set(error, HR_EUSAGE, "format \"%s\" is not known: use json, csv, avro, debezium or debezium-avro", format);
     return HR_OK;
 }
 
@@ -277,6 +305,7 @@ int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
     HR_RETURN_NOT_OK(hr_config_source(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_csv(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_debezium(out->root, out, error));
+    HR_RETURN_NOT_OK(hr_config_avro(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_target(out->root, out, error));
     HR_RETURN_NOT_OK(hr_config_limits(out->root, out, error));
     snprintf(out->offsets_key, sizeof(out->offsets_key), "%s%s%.40s", out->job, out->one_off ? "@" : "", out->one_off ? out->run_id : "");
@@ -307,6 +336,7 @@ int hr_load_config_bind(hr_load_config *config, const hr_schema *schema, hr_erro
 
 void hr_load_config_free(hr_load_config *config)
 {
+    hr_registry_free(config->registry);
     hr_timezone_free(config->zone);
     json_decref(config->root);
     memset(config, 0, sizeof(*config));

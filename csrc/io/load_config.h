@@ -4,6 +4,7 @@
 
 #include "core/copy.h"
 #include "core/partition.h"
+#include "io/schema_registry.h"
 #include "io/source.h"
 
 typedef enum hr_mode { HR_MODE_APPEND = 0, HR_MODE_UPSERT, HR_MODE_REPLACE, HR_MODE_VAULT } hr_mode;
@@ -17,6 +18,8 @@ typedef struct hr_load_config {
     const char *source_text; /* what receipts and dead letters call the source; holds no secret */
     const hr_format *format;
     hr_decode_options decode;
+    hr_registry *registry;        /* of Avro's schemas, or NULL */
+    hr_avro_schemas avro_schemas; /* the way to it, for decode */
     const char *dsn;   /* of the target database; may hold a password: never print it */
     const char *table; /* as the user wrote it; the server's to_regclass reads it */
     hr_mode mode;

@@ -535,7 +535,8 @@ static PyObject *hr_py_decode_avro(PyObject *module, PyObject *args, PyObject *k
         options.avro_schemas = &finder;
     }
     if (options.avro_schema != NULL || options.avro_schemas != NULL)
-        result = hr_py_decode_keyed(hr_py_state_of(module), hr_format_find(changes ? "debezium-avro" : "avro"), &options, data, schema, keys);
+        result = hr_py_decode_keyed(hr_py_state_of(module), hr_format_find(changes ? "debezium-avro" : "avro"), &options, data, schema,
+                                    keys);
     hr_py_schemas_free(&schemas);
     return result;
 }

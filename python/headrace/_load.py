@@ -36,11 +36,14 @@ def load(
         index) or "replace" (delete the rows of the same key, then insert: needs no index, and moves rows
         between partitions)
       key: the columns that identify a row
-      format: "json", "csv" or "debezium" (default: by the file's name, else json)
+      format: "json", "csv", "avro", "debezium" or "debezium-avro" (default: by the file's name, else json)
       csv: {"delimiter", "quote", "header", "null"}
       debezium: how values stand in change events that bring no schema: {"time": "adaptive"|
         "adaptive_time_microseconds"|"millis"|"micros"|"nanos", "decimal": "string"|"base64", "binary":
         "base64"|"hex", "unavailable": the unchanged TOAST marker}
+      avro: {"registry": the schema registry's http:// or https:// address, "user", "password"}, or {"schema":
+        JSON text} for messages that are bodies of one schema. The password may also come from the
+        environment: HEADRACE_REGISTRY_PASSWORD
       map: column -> key or path, "$rest", "$raw", "$key", "$topic", "$partition", "$offset", "$timestamp",
         for change events "$op", "$lsn", "$txid", "$source_ts", "$snapshot", "$table", "$unchanged",
         None, or {"path": ..., "unit": "s"|"ms"|"us"|"ns"|"days"}

@@ -42,6 +42,23 @@ def zoneinfo_directory() -> str | None:
     return None
 
 
+def _avro(avro: Mapping[str, str] | None) -> dict[str, Any]:
+    """The settings "avro" and, apart from them, the registry's user and password: receipts remember the
+    former only. UsageError for a name that is no setting.
+    """
+    if not avro:
+        return {}
+    unknown = sorted(set(avro) - {"registry", "schema", "user", "password"})
+    if unknown:
+        raise UsageError(f"avro: {unknown[0]!r} is no setting; there are registry, schema, user, password")
+    password = avro.get("password") or os.environ.get("HEADRACE_REGISTRY_PASSWORD")
+    login = {"user": avro["user"], "password": password} if "user" in avro else None
+    return {
+        "avro": {name: avro[name] for name in ("registry", "schema") if name in avro},
+        "registry_login": login,
+    }
+
+
 def build(
     source: _source.Source | Mapping[str, Any],
     target: str,
@@ -49,9 +66,10 @@ def build(
     dsn: str | None = None,
     job: str | None = None,
     mode: Mode = "append",
-    format: Literal["json", "csv", "debezium"] | None = None,
+    format: Literal["json", "csv", "avro", "debezium", "debezium-avro"] | None = None,
     csv: Mapping[str, Any] | None = None,
     debezium: Mapping[str, str] | None = None,
+    avro: Mapping[str, str] | None = None,
     map: ColumnMap | None = None,
     key: Sequence[str] | None = None,
     unknown: Literal["ignore", "reject"] = "ignore",
@@ -105,6 +123,7 @@ def build(
         "format": format or guessed,
         "csv": {**(csv_guess if format in (None, guessed) else {}), **(csv or {})},
         "debezium": dict(debezium) if debezium else None,
+        **_avro(avro),
         "target": {"dsn": dsn or "", "table": target},
         "mode": mode,
         "key": list(key) if key is not None else None,

@@ -34,7 +34,9 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         "--key", metavar="COLUMN,...", help="columns that identify a row (default: the primary key)"
     )
     rows.add_argument(
-        "--format", choices=["json", "csv", "debezium"], help="default: by the file's name, else json"
+        "--format",
+        choices=["json", "csv", "avro", "debezium", "debezium-avro"],
+        help="default: by the file's name, else json",
     )
     rows.add_argument(
         "--delimiter", metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)"
@@ -53,6 +55,13 @@ def add_options(parser: argparse.ArgumentParser, with_source: bool = True) -> No
         default=[],
         help="change events without a schema: time=adaptive|adaptive_time_microseconds|millis|micros|nanos, "
         "decimal=string|base64, binary=base64|hex, unavailable=TEXT (defaults: the first). Repeat for more",
+    )
+    rows.add_argument(
+        "--avro",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="registry=URL and user=NAME (its password: HEADRACE_REGISTRY_PASSWORD), or schema=JSON",
     )
     rows.add_argument(
         "--map",
@@ -176,6 +185,7 @@ def settings(arguments: argparse.Namespace, with_source: bool = True) -> dict[st
         "format": arguments.format,
         "csv": csv or None,
         "debezium": parse_pairs("--debezium", arguments.debezium),
+        "avro": parse_pairs("--avro", arguments.avro),
         "map": parse_map(arguments.map),
         "unknown": arguments.unknown,
         "tombstones": arguments.tombstones,
