@@ -179,5 +179,6 @@ int hr_flow_take_frames(hr_flow *flow, hr_decoder *decoder, hr_error *error)
         HR_RETURN_NOT_OK(hr_flow_decode(flow, decoder, flow->records[i], error));
     HR_RETURN_NOT_OK(hr_windows_add(flow->windows, flow->partition, flow->rows, 0, flow->rows->length, flow->offsets, &done, error));
     flow->next = flow->records[flow->record_count - 1]->offset + 1;
+    hr_decoder_trim(decoder);
     return hr_flow_settle_all(flow, error);
 }

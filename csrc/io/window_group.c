@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HR_GROUP_WORDS_MS 5000
+#define HR_GROUP_WORDS_MS 2000 /* without an answer it is asked again */
 #define HR_GROUP_POLLS 100
 
 /* The share of a partition, or -1. */

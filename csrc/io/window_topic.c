@@ -11,7 +11,8 @@
 #include "io/window_worker.h"
 #include "io/worker.h"
 
-#define HR_TOPIC_VISIBLE_MS 5000 /* how long the end of the last transactions is waited for */
+#define HR_TOPIC_PARTIALS_MS "7776000000" /* 90 days: a job may pause so long */
+#define HR_TOPIC_VISIBLE_MS 5000          /* how long the end of the last transactions is waited for */
 
 struct hr_window_topic {
     hr_window_job job;
@@ -29,15 +30,22 @@ struct hr_window_topic {
 
 /* ---- topics ---- */
 
-static int hr_window_topic_make(hr_kafka_client *admin, const char *name, int32_t partitions, const char *policy, hr_error *error)
+/* States are needed for ever, but only the newest; partials until the windows that they belong to are closed, some time may pass
+ * between two runs; of the others the brokers' defaults decide. */
+typedef enum hr_topic_kind { HR_TOPIC_PLAIN, HR_TOPIC_STATE, HR_TOPIC_PARTIALS } hr_topic_kind;
+
+static int hr_window_topic_make(hr_kafka_client *admin, const char *name, int32_t partitions, hr_topic_kind kind, hr_error *error)
 {
-    json_t *config = policy != NULL ? json_pack("{s:s, s:s, s:s, s:s}", "cleanup.policy", policy, "segment.bytes", "16777216",
-                                                "min.cleanable.dirty.ratio", "0.2", "segment.ms", "600000")
-                                    : NULL;
+    json_t *config = NULL;
     bool made;
     int rc;
 
-    if (policy != NULL && config == NULL)
+    if (kind == HR_TOPIC_STATE)
+        config = json_pack("{s:s, s:s, s:s, s:s}", "cleanup.policy", "compact", "segment.bytes", "16777216", "min.cleanable.dirty.ratio",
+                           "0.2", "segment.ms", "600000");
+    else if (kind == HR_TOPIC_PARTIALS)
+        config = json_pack("{s:s, s:s}", "cleanup.policy", "delete", "retention.ms", HR_TOPIC_PARTIALS_MS);
+    if (kind != HR_TOPIC_PLAIN && config == NULL)
         return hr_error_nomem(error);
     rc = hr_kafka_topic_create(admin, name, partitions, -1, config, HR_KAFKA_TIMEOUT_MS, &made, error);
     json_decref(config);
@@ -51,7 +59,7 @@ static int hr_window_topic_need(hr_kafka_client *admin, const char *name, int32_
     int rc = hr_kafka_topic_find(admin, name, HR_KAFKA_TIMEOUT_MS, &found, error);
 
     hr_kafka_topic_free(&found);
-    return rc == HR_EUSAGE ? hr_window_topic_make(admin, name, partitions, NULL, error) : rc;
+    return rc == HR_EUSAGE ? hr_window_topic_make(admin, name, partitions, HR_TOPIC_PLAIN, error) : rc;
 }
 
 static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
@@ -71,8 +79,10 @@ static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
             "early results need a topic of one partition, and \"%s\" has %d: nobody sees all frames of a window before it is "
             "closed",
             config->topic, (int)n);
+    pthread_mutex_lock(&job->lock); /* the caller may be looking at the progress */
     job->done = hr_calloc((size_t)n + 1, sizeof(*job->done));
     job->reports = hr_calloc((size_t)n + 1, sizeof(*job->reports));
+    pthread_mutex_unlock(&job->lock);
     if (job->done == NULL || job->reports == NULL)
         return hr_error_nomem(error);
     HR_RETURN_NOT_OK(hr_kafka_client_open(config->kafka, HR_KAFKA_READER, NULL, 0, NULL, &admin, error));
@@ -81,11 +91,9 @@ static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
     if (rc == HR_OK && config->late != NULL)
         rc = hr_window_topic_need(admin, config->late, n, error);
     if (rc == HR_OK)
-        rc = hr_window_topic_make(admin, config->state, n + 1, "compact", error);
+        rc = hr_window_topic_make(admin, config->state, n + 1, HR_TOPIC_STATE, error);
     if (rc == HR_OK && job->merges)
-        rc = hr_window_topic_make(admin, config->partials, 1, NULL, error);
-    if (rc == HR_EUSAGE && !atomic_load(&job->cancel) && error != NULL && error->code == HR_EUSAGE)
-        error->fatal = true;
+        rc = hr_window_topic_make(admin, config->partials, 1, HR_TOPIC_PARTIALS, error);
     hr_kafka_client_close(admin);
     return rc;
 }

@@ -39,7 +39,8 @@ static void hr_window_worker_revoked(void *arg, int32_t share, bool ours)
 
     if (worker->flows[share] == NULL)
         return;
-    if (ours && !atomic_load(&worker->job->cancel) && worker->flows[share]->next > worker->flows[share]->state.position)
+    if (ours && !atomic_load(&worker->job->cancel) &&
+        (worker->flows[share]->dirty || worker->flows[share]->next > worker->flows[share]->state.position))
         (void)hr_window_worker_commit(worker, share, &ignored); /* what fails is done again by the next owner */
     hr_flow_close(worker->flows[share]);
     worker->flows[share] = NULL;

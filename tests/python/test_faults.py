@@ -77,6 +77,9 @@ def in_use():
     gc.collect()
     info = libc.mallinfo2()
     return info.uordblks + info.hblkhd
+window_job = '{"job":"j","run_id":"r","source":{"kind":"kafka","topic":"t","config":{"no.such.setting":1}},"to":"u","late":"v",\
+"columns":[{"name":"ts","type":"timestamptz","unit":"s"},{"name":"k","type":"text","path":"a.b"}],"time":"ts","by":["k"],\
+"aggregates":[{"name":"n","function":"distinct","column":"k"}],"windows":[{"name":"day","kind":"tumbling","unit":"day","size":1}]}'
 columns = [("id", "int", True), ("t", "text"), ("n", "numeric"), ("a", "text[]"), ("at", "timestamptz"), ("j", "jsonb")]
 schema = h.Schema(columns, {"t": "x.y"})
 good = b'{"id":1,"x":{"y":"te\\\\u00e9xt"},"n":1.5,"a":["p",null],"at":"2026-11-21T00:00:00Z","j":{"k":[1]}}\\n' * 70
@@ -111,6 +114,7 @@ WORKS = {
     "arrow stream": "h.Batch.from_arrow(types.SimpleNamespace(__arrow_c_stream__=batch.__arrow_c_stream__)).num_rows",
     "load": "h.run_load(config)",
     "plan": "h.plan_load(config)",
+    "window a topic": "h.run_window(window_job)",
     "connection": "h.Connection('host=127.0.0.1 port=1')",
     "offsets": 'h.kafka_offsets(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "create a topic": 'h.kafka_create_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',

@@ -69,6 +69,7 @@ WAYS = {
     "arrow that fails": "fails(LookupError, Batch.from_arrow, Broken())",
     "arrow that is none": "fails(TypeError, Batch.from_arrow, 3)",
     "load that cannot be": "fails(headrace.UsageError, _headrace.run_load, '{}')",
+    "window job that cannot be": "fails(headrace.UsageError, _headrace.run_window, '{}')",
     "plan that is no JSON": "fails(headrace.UsageError, _headrace.plan_load, 'x')",
     "topic that cannot be": "fails(headrace.UsageError, _headrace.kafka_offsets, 'x')",
     "connection that cannot be": "fails(headrace.UsageError, Connection, 'nonsense')",

@@ -27,7 +27,7 @@ def place(broker: kafka.Broker, new_topic: Callable[..., str], tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("partitions", "workers", "keyed"),
-    [(1, 1, False), (4, 1, False), (4, 2, False), (4, 4, True), (2, 2, True)],
+    [(1, 1, False), (4, 2, False), (4, 4, False), (2, 2, True), (4, 4, True)],
 )
 def test_results_equal_the_truth(place: kit.Place, partitions: int, workers: int, keyed: bool) -> None:
     """Distinct users of each minute, with frames late, damaged, of the far future and out of order among
@@ -113,8 +113,8 @@ def test_workers_come_and_go(place: kit.Place) -> None:
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_kills_at_random_points(place: kit.Place, partitions: int) -> None:
     """Killed again and again, wherever it was, the job gives each window once, and the right one."""
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
+    seed = int(os.environ.get("HEADRACE_WINDOW_SEED") or random.randrange(1 << 30))
+    print(f"HEADRACE_WINDOW_SEED={seed} makes the same choices again")
     dice = random.Random(seed)
     frames = place.frames(partitions)
     arguments = place.settings(
