@@ -26,6 +26,9 @@ class Fake:
     def stop(self) -> None:
         self.life.append("stop")
 
+    def kill(self) -> None:
+        self.life.append("kill")
+
     def destroy(self) -> None:
         self.life.append("destroy")
 
@@ -62,7 +65,7 @@ def test_only_a_named_folder_keeps_its_data(made: list[Fake], tmp_path: Path) ->
         call()
         call(tmp_path)
     embedded.stop()
-    assert [fake.life[-1] for fake in made] == ["destroy", "stop", "destroy", "stop"]
+    assert [fake.life[2:] for fake in made] == [["destroy"], ["stop"], ["kill", "destroy"], ["stop"]]
     assert made[1].folder == tmp_path
     embedded.postgres()
     assert len(made) == 5, "after stop() it is another server"

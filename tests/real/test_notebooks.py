@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -162,7 +163,7 @@ LOAD = 'headrace.load("p.jsonl", "public.t", dsn=dsn, progress=True, workers=1, 
 
 def test_an_interrupted_kernel(kernel: Kernel, tmp_path: Path) -> None:
     """The load stops, what is committed stays, the next cell goes on; and the server ends with the kernel."""
-    port, pid, _ = ast.literal_eval(kernel.run(BEGIN))
+    port, pid, folder = ast.literal_eval(kernel.run(BEGIN))
     assert kernel.error is None, kernel.error
 
     kernel.run(LOAD, interrupt_at_update=1)
@@ -186,6 +187,7 @@ def test_an_interrupted_kernel(kernel: Kernel, tmp_path: Path) -> None:
     os.kill(kernel.manager.provisioner.pid, 9)  # type: ignore[union-attr]
     assert wait_until(lambda: not answers(port), 30), "the server outlived the kernel"
     assert wait_until(lambda: not Path(f"/proc/{pid}").exists(), 30)
+    shutil.rmtree(folder)  # nobody was left to do it
 
 
 def test_servers_and_their_folders_end_with_the_kernel(kernel: Kernel) -> None:

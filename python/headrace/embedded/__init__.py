@@ -93,7 +93,12 @@ def _running(known: dict[Path | None, _Any], folder: Folder, make: Callable[[Pat
 
 def _stop_all(known: dict[Path | None, _Any]) -> None:
     for key, server in list(known.items()):
-        server.destroy() if key is None else server.stop()
+        if key is None:
+            if known is _kafka:
+                server.kill()  # its data goes, nothing is left to close; and a kernel has five seconds to end
+            server.destroy()
+        else:
+            server.stop()
         del known[key]
 
 
