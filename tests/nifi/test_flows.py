@@ -1,0 +1,84 @@
+"""The flow definitions in a real NiFi: imported unchanged, run, exported equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from headrace.errors import FatalError, UsageError
+from headrace.nifi import flows
+
+from stack import demo_nifi, kafka, postgres
+from stack.nifi import USER, NiFi, Rest
+from stack.services import SHOP
+
+TEMPLATES = sorted((Path(__file__).resolve().parents[2] / "nifi-templates").glob("*.json"))
+
+
+@pytest.fixture
+def server(nifi: NiFi) -> flows.Server:
+    return flows.Server(nifi.url, USER, nifi.password, str(nifi.certificate))
+
+
+@pytest.fixture
+def canvas(rest: Rest) -> Iterator[Rest]:
+    """A canvas that is empty before and after, its parameter contexts too."""
+    clear(rest)
+    yield rest
+    clear(rest)
+
+
+def clear(rest: Rest) -> None:
+    for group in rest.flow("root")["processGroups"]:
+        rest.delete_group(group["id"])
+    for context in rest.ask("GET", "/flow/parameter-contexts")["parameterContexts"]:
+        version = context["revision"]["version"]
+        rest.ask("DELETE", f"/parameter-contexts/{context['id']}?version={version}&clientId=headrace")
+
+
+@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: str(file.stem))
+def test_a_template_comes_back_as_it_went_in(
+    file: Path, canvas: Rest, server: flows.Server, tmp_path: Path
+) -> None:
+    made = flows.import_flow(server, file)
+    assert made["processors"] == len(canvas.flow(made["id"])["processors"])
+    flows.export_flow(server, made["name"], tmp_path / "back.json")
+    assert (tmp_path / "back.json").read_text() == file.read_text()
+    assert any("password" in name for name in made["unset"]) == (file.stem == "purchases")
+
+
+def test_wrong_words_are_said(server: flows.Server, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no group"):
+        flows.export_flow(server, "there is none", tmp_path / "x.json")
+    wrong = flows.Server(server.url, server.user, "wrong", server.certificate)
+    with pytest.raises(FatalError, match="log in"):
+        flows.import_flow(wrong, TEMPLATES[0])
+    assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.usefixtures("canvas")
+def test_the_purchases_flow_balances(
+    nifi: NiFi,
+    pg: postgres.Server,
+    broker: kafka.Broker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pg.create_database(SHOP)
+    monkeypatch.setattr(demo_nifi, "folder", lambda: tmp_path)
+    stack: Any = SimpleNamespace(postgres=pg, kafka=broker, mail=SimpleNamespace(port=1))
+    line = demo_nifi.run(stack, nifi, 8_000, 2_000)
+    assert line["read"] == 8_000
+    assert line["rejected"] > 0
+    assert line["read"] == line["loaded"] + line["rejected"]
+    assert line["flowfiles_in"] == line["flowfiles_out"] == 4
+    with pg.connect(SHOP) as connection:
+        assert connection.execute("SELECT count(*) FROM shop.purchases").fetchone() == (line["loaded"],)
+        assert connection.execute("SELECT count(*) FROM mart.customers").fetchone() == (1_000,)
+        assert connection.execute("SELECT count(*) FROM headrace.dead_letters").fetchone() == (
+            line["rejected"],
+        )
+    pg.drop_database(SHOP)
