@@ -438,14 +438,14 @@ static int hr_avro_run_program(hr_decoder *decoder, const char *data, size_t n, 
     run.reader.error = error;
     if (!hr_avro_walk(&run, run.program->root, 0)) {
         if (run.reader.rc == HR_EDATA && error != NULL)
-            error->offset = run.reader.at - data;
+            error->offset = role == HR_AVRO_KEY ? -1 : run.reader.at - data;
         return run.reader.rc;
     }
     if (run.reader.at != run.reader.end) {
         hr_error_data(error, HR_REASON_MALFORMED, NULL, 0, "%zu bytes follow the Avro body of the %s",
                       (size_t)(run.reader.end - run.reader.at), what);
         if (error != NULL)
-            error->offset = run.reader.at - data;
+            error->offset = role == HR_AVRO_KEY ? -1 : run.reader.at - data;
         return HR_EDATA;
     }
     return HR_OK;

@@ -271,6 +271,8 @@ static int hr_debezium_walk(hr_debezium *state, hr_decoder *inner, const hr_reco
             error->offset = value - 1 - record->data;
     } else if (error->offset >= 0 && text >= record->data && text <= record->data + record->len) {
         error->offset += text - record->data;
+    } else {
+        error->offset = -1; /* in the key, or in a copy */
     }
     return rc;
 }

@@ -42,6 +42,7 @@ LONGEST = {
     "json_look": 1024,
     "window": 256,
     "frames": 2048,
+    "debezium": 2048,
     "file": 4096,
     "timezone": 2048,
     "copy": 1024,
