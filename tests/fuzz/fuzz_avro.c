@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_avro.c: a schema, a zero byte and a body; or, when the schema is empty, a body of a schema with everything in it. */
 #include "core/avro.h"
-#include "fuzz_schema.h"
+#include "fuzz.h"
 
 static const char everything[] =
     "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":[\"null\",\"long\"]},{\"name\":\"b\",\"type\":{"
