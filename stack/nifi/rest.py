@@ -207,7 +207,7 @@ class Rest:
     def delete_group(self, group: str) -> None:
         """Stop a group, empty its queues and delete it."""
         self.set_group(group, "STOPPED")
-        self.until(lambda: not self.active(group), 60, "a group to stop")
+        self.until(lambda: not self.active(group) and not self._running(group), 60, "a group to stop")
         request = self.ask("POST", f"/process-groups/{group}/empty-all-connections-requests")["dropRequest"][
             "id"
         ]
@@ -222,6 +222,9 @@ class Rest:
         """How many threads work in a group."""
         status = self.ask("GET", f"/flow/process-groups/{group}/status?recursive=true")["processGroupStatus"]
         return int(status["aggregateSnapshot"]["activeThreadCount"])
+
+    def _running(self, group: str) -> bool:
+        return any(one["component"]["state"] == "RUNNING" for one in self.processors(group).values())
 
     def set_group(self, group: str, state: str) -> None:
         """RUNNING or STOPPED, a group with all in it."""

@@ -1,7 +1,8 @@
-"""The flow definitions in a real NiFi: imported unchanged, run, exported equal."""
+"""The flow definitions in a real NiFi: imported unchanged, run, exported equal; and a NiFi that is killed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,10 @@ from headrace.errors import FatalError, UsageError
 from headrace.nifi import flows
 
 from stack import demo_nifi, kafka, postgres
-from stack.nifi import USER, NiFi, Rest
+from stack.nifi import USER, NiFi, NiFiError, Rest
 from stack.services import SHOP
+from tests.nifi.nifi_kit import bench
+from tests.real.load_kit import PURCHASES, execute, produce, purchase, rows
 
 TEMPLATES = sorted((Path(__file__).resolve().parents[2] / "nifi-templates").glob("*.json"))
 
@@ -24,11 +27,11 @@ def server(nifi: NiFi) -> flows.Server:
 
 
 @pytest.fixture
-def canvas(rest: Rest) -> Iterator[Rest]:
+def canvas(nifi: NiFi, rest: Rest) -> Iterator[Rest]:
     """A canvas that is empty before and after, its parameter contexts too."""
     clear(rest)
     yield rest
-    clear(rest)
+    clear(nifi.rest())  # a test may have started it anew
 
 
 def clear(rest: Rest) -> None:
@@ -82,3 +85,51 @@ def test_the_purchases_flow_balances(
             line["rejected"],
         )
     pg.drop_database(SHOP)
+
+
+def test_a_killed_nifi_goes_on_and_the_books_balance(
+    canvas: Rest, nifi: NiFi, broker: kafka.Broker, topic: str, dsn: str
+) -> None:
+    execute(dsn, PURCHASES)
+    count = 60_000
+    produce(broker.bootstrap, topic, (purchase(n) for n in range(count)))
+    tested = bench(
+        canvas,
+        "LoadKafkaToPostgres",
+        {
+            "Database": dsn,
+            "Table": "shop.purchases",
+            "Kafka Brokers": broker.bootstrap,
+            "Topic": topic,
+            "Job": "killed",
+            "Records a Transaction": "500",
+        },
+    )
+    tested.feed()
+    canvas.set_processor(tested.processor, "RUNNING")
+
+    def loaded() -> int:
+        if rows(dsn, "SELECT to_regclass('headrace.receipt_lanes')") == [(None,)]:
+            return 0  # the first load makes it
+        return int(rows(dsn, "SELECT coalesce(sum(loaded), 0) FROM headrace.receipt_lanes")[0][0])
+
+    canvas.until(lambda: loaded() > 0, 60, "the first rows", pause=0.02)
+    nifi.kill()
+    between = loaded()
+    assert rows(dsn, "SELECT count(*) FROM shop.purchases")[0][0] == between
+    nifi.start()
+    tested.rest = nifi.rest()
+
+    def done() -> bool:
+        try:
+            return sum(tested.counts().values()) >= 2
+        except NiFiError:
+            return False
+
+    tested.rest.until(done, 180, "the flow file to be worked on")
+    assert rows(dsn, "SELECT count(*), count(DISTINCT purchase_id) FROM shop.purchases") == [(count, count)]
+    assert tested.counts() == {"success": 1, "original": 1}
+    (attributes, content), *others = tested.rest.waiting(tested.queues["success"])
+    assert others == []
+    assert int(attributes["headrace.loaded"]) == json.loads(content)["loaded"] <= count
+    assert rows(dsn, "SELECT sum(loaded) FROM headrace.receipt_lanes") == [(count,)]
