@@ -73,11 +73,10 @@ def test_versions_are_those_of_the_stack(services: dict[str, Any]) -> None:
     assert services["kafka-1"]["image"] == f"apache/kafka:{kafka[1]}"
     for name in ("postgres", "airports-primary", "airports-replica"):
         assert services[name]["image"] == f"postgres:{postgres[1]}"
-    connectors = (ROOT / "stack/connect/pom.xml").read_text()
-    debezium = re.search(r"debezium-connector-postgres</artifactId>\s*<version>(.+?)</", connectors)
-    assert debezium
-    for name in ("airports-connect", "airports-register"):
-        assert services[name]["image"] == f"quay.io/debezium/connect:{debezium[1]}"
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text()
+    assert services["airports-connect"]["build"]["target"] == "connect"
+    assert f"FROM apache/kafka:{kafka[1]} AS connect\n" in dockerfile
+    assert "COPY stack/connect/pom.xml stack/connect/plugins.sha256" in dockerfile
 
 
 def test_every_secret_is_made_by_make_env_and_none_is_written_here(tmp_path: Path) -> None:
