@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
-import tarfile
+import subprocess
 from pathlib import Path
 
 from stack.maven import Artifacts
@@ -33,9 +33,9 @@ def _unpack(lib: Path) -> None:
     """Unpack all bundles anew."""
     folder = _FOLDER / "plugins"
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for bundle in sorted(lib.iterdir()):
-        with tarfile.open(bundle) as archive:
-            archive.extractall(folder, filter="data")
+        subprocess.run(["tar", "-xzf", bundle, "-C", folder, "--no-same-owner"], check=True)
 
 
 def lock() -> str:
