@@ -29,7 +29,7 @@ from tests.coverage.report import report
 FOLDER = BUILD / "coverage"
 TREE = FOLDER / "tree"
 COUNTING = "-std=c11 -D_GNU_SOURCE -g -O0 --coverage -fprofile-update=atomic -fprofile-abs-path -pthread"
-LIBRARIES = ("libpq", "rdkafka", "jansson", "libzstd", "libxxhash", "zlib")
+LIBRARIES = ("libpq", "rdkafka", "jansson", "libzstd", "libxxhash", "zlib", "libcurl")
 STAGES: Mapping[str, tuple[str, ...]] = {
     "core": ("make", "-k", "-C", "tests/core", "-j2", "--no-print-directory"),
     "io": ("make", "-k", "-C", "tests/io", "-j2", "--no-print-directory"),

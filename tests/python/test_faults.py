@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = ["libpq", "rdkafka", "jansson", "libzstd", "libxxhash", "zlib"]
+LIBRARIES = ["libpq", "rdkafka", "jansson", "libzstd", "libxxhash", "zlib", "libcurl"]
 
 
 def run(*command: str | Path) -> str:
@@ -86,6 +86,12 @@ good = b'{"id":1,"x":{"y":"te\\\\u00e9xt"},"n":1.5,"a":["p",null],"at":"2026-11-
 bad = b'{"id":"x"}\\n{broken\\n{"at":1}\\n'
 batch, _ = h.decode_json(good, schema)
 copied = batch.to_copy()
+changes = h.Schema([("id", "int", True), ("t", "text"), ("n", "numeric(10,2)"), ("op", "text")], {"op": "$op"})
+change = b'{"before":null,"after":{"id":1,"t":"a","n":"1.50"},"source":{"lsn":5},"op":"c","ts_ms":1}\\n' * 70
+writer = '{"type":"record","name":"r","fields":[{"name":"id","type":"int"},{"name":"t","type":["null","string"]}]}'
+reader = h.Schema([("id", "int", True), ("t", "text")])
+sides = '{"left":{"dsn":"host=127.0.0.1 port=1","begin":"BEGIN","query":"SELECT 1"},"right":{"dsn":"host=127.0.0.1 port=1","begin":"BEGIN",\
+"query":"SELECT 1"},"key":1,"memory":1000000,"keep":10}'
 config = '{"job":"j","run_id":"6f0b3c3e-8f4e-4a9c-9d0e-000000000001","source":{"kind":"stdin"},"target":{"dsn":"host=127.0.0.1 port=1","table":"t"}}'
 """
 
@@ -103,6 +109,8 @@ WORKS = {
     "json": "h.decode_json(good, schema)[0].num_rows",
     "json rejects": "h.decode_json(bad, schema)[1]",
     "json of an iterable": "h.decode_json(['{\"id\":1}', b'{}', None], schema)[1]",
+    "change events": "h.decode_debezium(change + b'{broken\\n', changes)[1]",
+    "avro": "(h.decode_avro([b'\\x02\\x02\\x02a', b'\\x02'], reader, writer)[1])",
     "csv": "h.decode_csv('id,t\\n1,\"a\"\"b\"\\nx,b\\n', h.Schema([('id', 'int'), ('t', 'text')]))[1]",
     "partition": "[len(p[4]) for p in h.partition(batch, 'at', 'day', 'Europe/Warsaw')]",
     "to_copy": "batch.to_copy()",
@@ -116,6 +124,7 @@ WORKS = {
     "plan": "h.plan_load(config)",
     "window a topic": "h.run_window(window_job)",
     "connection": "h.Connection('host=127.0.0.1 port=1')",
+    "compare": "h.compare_queries(sides)",
     "offsets": 'h.kafka_offsets(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "create a topic": 'h.kafka_create_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
     "delete a topic": 'h.kafka_delete_topic(\'{"config":{"no.such.setting":1},"topic":"t"}\')',
