@@ -50,6 +50,8 @@ WAYS = {
     "json of an iterable that fails": "fails(LookupError, decode_json, iterate_and_fail(), schema)",
     "json of nonsense": "fails(TypeError, decode_json, [b'{}', 3], schema)",
     "csv": "decode_csv('id,t\\n1,a\\nx,b\\n', schema)",
+    "change events": '_headrace.decode_debezium(\'{"op":"c","after":{"id":1}}\\n{broken\\n\', schema)',
+    "avro": '_headrace.decode_avro([b\'\\x02\', b\'\'], schema, \'{"type":"record","name":"r","fields":[{"name":"id","type":"int"}]}\')',
     "csv without a column": "fails(headrace.UsageError, decode_csv, 't\\n1\\n', schema)",
     "partition": "partition(batch, 'at', 'day', 'Europe/Warsaw')",
     "partition that cannot be": "fails(headrace.UsageError, partition, batch, 't')",
