@@ -307,11 +307,12 @@ static int hr_debezium_key(hr_decoder *decoder, const hr_record *record, hr_fiel
         return hr_error_data(error, HR_REASON_MALFORMED, record->key, record->key_len, "the message key is broken JSON");
     key = (hr_field){.data = event.start, .len = (uint32_t)(event.end - event.start)};
     if (hr_debezium_is_wrapper(&event)) {
+        /* Nothing is learned from a key that is not taken: what is learned may take the place of the forms that the caller has. */
+        if (event.payload.token != HR_TOKEN_OBJECT)
+            return HR_OK;
         if (event.schema.token == HR_TOKEN_OBJECT)
             *forms = hr_debezium_forms(decoder, &event.schema, &rc, error);
         HR_RETURN_NOT_OK(rc);
-        if (event.payload.token != HR_TOKEN_OBJECT)
-            return HR_OK;
         key = event.payload;
     }
     HR_RETURN_NOT_OK(hr_debezium_walk(state, state->lenient, record, key.data, key.len, fields, error));

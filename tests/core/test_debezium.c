@@ -472,6 +472,27 @@ static void test_embedded_schema(void)
     fixture_close(&f);
 }
 
+/* What is known of eight schemas, a delete that goes by the oldest, and a key that is none but brings a ninth. */
+static void test_key_without_payload(void)
+{
+    static const char *const columns[] = {"id*", "bigint", NULL, "day", "date", NULL, "op", "text", "$op"};
+    char text[1024];
+    fixture f;
+
+    fixture_open(&f, "debezium", items_schema(columns, sizeof(columns) / sizeof(columns[0])), NULL);
+    for (int i = 0; i < 8; i++) {
+        snprintf(text, sizeof(text),
+                 "{\"schema\":{\"type\":\"struct\",\"version\":%d,\"fields\":[]},\"payload\":%s}", i,
+                 EVENT("c", "null", "{\"id\":1,\"day\":20455}"));
+        CHECK_ROW(&f, NULL, text);
+    }
+    snprintf(text, sizeof(text), "{\"schema\":{\"type\":\"struct\",\"version\":0,\"fields\":[]},\"payload\":%s}",
+             EVENT("d", "{\"id\":2,\"day\":20455}", "null"));
+    CHECK_ROW(&f, "{\"schema\":{\"fields\":[]},\"payload\":1}", text);
+    CHECK_VALUE(&f, "op", 8, "d");
+    fixture_close(&f);
+}
+
 static void test_reserved_elsewhere(void)
 {
     static const char *const columns[] = {"op", "text", "$op"};
@@ -590,6 +611,7 @@ int main(void)
     test_flat();
     test_forms();
     test_embedded_schema();
+    test_key_without_payload();
     test_reserved_elsewhere();
     test_decimals();
     test_without_memory();

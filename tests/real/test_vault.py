@@ -254,6 +254,26 @@ def test_broken_messages_become_dead_letters_and_the_rest_is_loaded(
     assert_equal(mapping, shop, dsn)
 
 
+def test_an_event_whose_key_has_no_hash_is_refused_and_ends_no_other_row(
+    shop: Shop, dsn: str, broker: kafka.Broker
+) -> None:
+    """A key of nothing but spaces hashes to null, as a truncation's does: it must not be taken for one."""
+    mapping = shop.mapping(
+        hub=("customer: {customer_id: bigint}", "customer: {customer_id: text}"),
+        column=("{customer_id: bigint, name", "{customer_id: text, name"),
+        reference=("      customer_id: bigint", "      customer_id: text"),
+    )
+    make_vault(dsn, mapping)
+    row = {"customer_id": "a", "name": "A", "score": None, "born": None, "notes": None, "tags": None}
+    shop.emit("customers", "c", {"customer_id": "a"}, row, txid=1)
+    shop.emit("customers", "c", {"customer_id": " "}, row | {"customer_id": " "}, txid=2)
+    shop.emit("customers", "d", {"customer_id": " "}, None, txid=3)
+    send(broker.bootstrap, shop.events)
+    assert load(mapping, dsn, broker.bootstrap).rejected == 2
+    assert {reason for reason, *_ in dead(dsn)} == {"null"}
+    assert rows(dsn, "SELECT customer_id, name FROM dv.row_customers") == [("a", "A")]
+
+
 def test_a_new_and_a_dropped_column_are_told_and_nothing_breaks(
     shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
 ) -> None:

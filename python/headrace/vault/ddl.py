@@ -230,7 +230,7 @@ def _last_events(mapping: VaultMapping, table: Table, condition: str) -> str:
         WHERE t.{parent} <> {ZERO}{condition}
         ORDER BY t.{parent} DESC, t.dv_lsn DESC, t.dv_seq DESC) last
     WHERE last.dv_op <> 'd' AND last.dv_lsn > coalesce((
-        SELECT max(t.dv_lsn) FROM {tracking} t WHERE t.{parent} = {ZERO}{condition}), -1)"""
+        SELECT max(t.dv_lsn) FROM {tracking} t WHERE t.{parent} = {ZERO} AND t.dv_op = 't'{condition}), -1)"""
 
 
 _AS_OF = """
@@ -309,7 +309,8 @@ def _history(mapping: VaultMapping, table: Table, view: str, parent: str) -> str
         least(lead(t.dv_source_ts) OVER w, ended.dv_source_ts) AS valid_to
     FROM {tracking} t
     LEFT JOIN LATERAL (SELECT z.dv_lsn, z.dv_source_ts FROM {tracking} z
-        WHERE z.{parent} = {ZERO} AND z.dv_lsn > t.dv_lsn ORDER BY z.dv_lsn LIMIT 1) ended ON true
+        WHERE z.{parent} = {ZERO} AND z.dv_op = 't' AND z.dv_lsn > t.dv_lsn
+        ORDER BY z.dv_lsn LIMIT 1) ended ON true
     WHERE t.{parent} <> {ZERO}
     WINDOW w AS (PARTITION BY t.{parent} ORDER BY t.dv_lsn, t.dv_seq);
 COMMENT ON VIEW {view} IS {comment};"""

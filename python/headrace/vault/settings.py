@@ -170,6 +170,7 @@ class _Builder:
         return self.relation("keys", link.table, link.hash, columns, stage=stage, merge=merge)
 
     def events(self) -> dict[str, Any]:
+        """Only a truncation is an event of no row: any other without a key is refused by NOT NULL."""
         columns = [(self.table.identity, "bytea"), ("dv_lsn", "bigint"), (RANK, "smallint")]
         columns += [("dv_op", "text"), ("dv_txid", "bigint"), ("dv_source_ts", "timestamptz")]
         columns += [(f"{link}_hk", "bytea") for link in tracked_links(self.table)]
@@ -178,8 +179,8 @@ class _Builder:
         rest = ", ".join(quote(c) for c, _ in columns[1:])
         merge = (
             f"INSERT INTO {self.tracking} ({self.parent}, {rest}, dv_record_source) "
-            f"SELECT coalesce({quote(self.table.identity)}, {ZERO}), {rest}, {self.source} "
-            f"FROM {stage} ON CONFLICT DO NOTHING"
+            f"SELECT CASE WHEN dv_op = 't' THEN {ZERO} ELSE {quote(self.table.identity)} END, {rest}, "
+            f"{self.source} FROM {stage} ON CONFLICT DO NOTHING"
         )
         return self.relation(
             "events", self.table.tracking, self.table.identity, columns, stage=stage, merge=merge
