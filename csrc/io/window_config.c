@@ -222,7 +222,7 @@ static int hr_window_config_fingerprint(hr_window_config *out, hr_error *error)
 
 static int hr_window_config_source(hr_window_config *out, hr_error *error)
 {
-    const char *until;
+    const char *until, *isolation;
 
     out->source = json_object_get(out->root, "source");
     out->kafka = json_object_get(out->source, "config");
@@ -235,6 +235,17 @@ static int hr_window_config_source(hr_window_config *out, hr_error *error)
         return hr_error_set(error, HR_EUSAGE, "topic \"%s\" cannot be read from and written to by one job", out->topic);
     if (out->late != NULL && strcmp(out->late, out->to) == 0)
         return hr_error_set(error, HR_EUSAGE, "results and late frames cannot go to one topic, \"%s\"", out->to);
+    for (int i = 0; i < 3; i++) {
+        const char *topic = i == 0 ? out->topic : i == 1 ? out->to : out->late;
+
+        if (topic != NULL && (strcmp(topic, out->state) == 0 || strcmp(topic, out->partials) == 0))
+            return hr_error_set(error, HR_EUSAGE, "topic \"%s\" is the job's own: give it, or the job, another name", topic);
+    }
+    isolation = json_string_value(json_object_get(out->kafka, "isolation.level"));
+    if (isolation != NULL && strcmp(isolation, "read_committed") != 0)
+        return hr_error_set(error, HR_EUSAGE,
+                            "isolation.level is \"%s\": a window job reads what is committed only (read_committed), its state above all",
+                            isolation);
     return HR_OK;
 }
 

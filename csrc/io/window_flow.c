@@ -111,7 +111,7 @@ static void hr_flow_remember(hr_flow *flow)
     flow->held_before = lane.held;
 }
 
-/* The report of the partition: where this run began. */
+/* The report of the partition: where this run began. What another process has made of held frames meanwhile is not this run's. */
 static void hr_flow_report_taken(hr_flow *flow)
 {
     hr_window_report *report = &flow->job->reports[flow->partition];
@@ -121,6 +121,9 @@ static void hr_flow_report_taken(hr_flow *flow)
         report->taken = true;
         report->from = report->to = flow->state.position;
         report->held_before = report->held = flow->state.held_count;
+    } else {
+        report->held_before += flow->state.held_count - report->held;
+        report->held = flow->state.held_count;
     }
     pthread_mutex_unlock(&flow->job->lock);
 }

@@ -104,7 +104,8 @@ static int hr_window_table_connect(hr_window_table *table, hr_error *error)
 {
     if (table->pg != NULL)
         return HR_OK;
-    return hr_pg_open(table->config->table_dsn, "headrace window", table->cancel, &table->pg, error);
+    HR_RETURN_NOT_OK(hr_pg_open(table->config->table_dsn, "headrace window", table->cancel, &table->pg, error));
+    return hr_pg_commit_synchronously(table->pg, error); /* the rows are not written again once Kafka has the results */
 }
 
 /* Make the table. Several workers do so at once, which IF NOT EXISTS alone does not allow for: one after the other, by a lock that the end

@@ -87,6 +87,9 @@ def test_kinds_of_windows() -> None:
         ({"until": "forever", "close_all": True}, "never over"),
         ({"kafka": {"no.such.setting": "1"}}, "no.such.setting"),
         ({"kafka": {"group.id": "mine"}}, "group.id"),
+        ({"kafka": {"isolation.level": "read_uncommitted"}}, "isolation.level"),
+        ({"job": "mine", "to": "mine-state"}, "mine-state"),
+        ({"job": "mine", "late_topic": "mine-partials"}, "mine-partials"),
     ],
 )
 def test_what_cannot_be_is_said(wrong: dict[str, Any], words: str) -> None:
