@@ -350,6 +350,13 @@ def test_a_courtesy_group_is_told_the_positions(
     driver.open(source=settings, lanes=driver.plan(source=settings)["lanes"])
     driver.read(records=10)
     driver.committed()
+    end = (
+        time.monotonic() + 60
+    )  # until the group's coordinator is known: that takes its time, and the farewell is short
+    while asker.offsets(config=config, topic=topic, group=f"headrace.{topic}", partitions=[0, 1])[
+        "offsets"
+    ] == [-1, -1]:
+        assert time.monotonic() < end
     driver.read()
     driver.committed()
     driver.close()  # the last commit must not be lost with the connection

@@ -9,7 +9,9 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -364,6 +366,23 @@ def replica(pg: postgres.Server, name: str) -> None:
     with pg.connect("postgres") as admin:
         admin.execute(f"ALTER SYSTEM SET synchronous_standby_names = {name}")
         admin.execute("SELECT pg_reload_conf()")
+    if name != "''":
+        await_true(lambda: commits_wait(pg), "commits that wait for the replica")
+
+
+def commits_wait(pg: postgres.Server) -> bool:
+    """Whether a commit waits for a replica: the checkpointer says so to the sessions, some time after the reload."""
+    event = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
+    with pg.connect("postgres") as probe, pg.connect("postgres") as admin, ThreadPoolExecutor(1) as pool:
+        probe.execute("SET synchronous_commit = on")
+        commit = pool.submit(probe.execute, "SELECT pg_logical_emit_message(true, 'probe', '')")
+        while not commit.done():
+            if admin.execute(event, [probe.info.backend_pid]).fetchone() == ("SyncRep",):
+                probe.cancel()  # it has committed, and stops waiting
+                commit.result(60)
+                return True
+            time.sleep(0.01)
+    return False
 
 
 def test_cancelled_while_nothing_comes(
