@@ -77,10 +77,10 @@ def in_use():
     gc.collect()
     info = libc.mallinfo2()
     return info.uordblks + info.hblkhd
+columns = [("id", "int", True), ("t", "text"), ("n", "numeric"), ("a", "text[]"), ("at", "timestamptz"), ("j", "jsonb")]
 window_job = '{"job":"j","run_id":"r","source":{"kind":"kafka","topic":"t","config":{"no.such.setting":1}},"to":"u","late":"v",\
 "columns":[{"name":"ts","type":"timestamptz","unit":"s"},{"name":"k","type":"text","path":"a.b"}],"time":"ts","by":["k"],\
 "aggregates":[{"name":"n","function":"distinct","column":"k"}],"windows":[{"name":"day","kind":"tumbling","unit":"day","size":1}]}'
-columns = [("id", "int", True), ("t", "text"), ("n", "numeric"), ("a", "text[]"), ("at", "timestamptz"), ("j", "jsonb")]
 schema = h.Schema(columns, {"t": "x.y"})
 good = b'{"id":1,"x":{"y":"te\\\\u00e9xt"},"n":1.5,"a":["p",null],"at":"2026-11-21T00:00:00Z","j":{"k":[1]}}\\n' * 70
 bad = b'{"id":"x"}\\n{broken\\n{"at":1}\\n'
