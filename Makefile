@@ -37,7 +37,7 @@ down: ## stop every service that was started from this checkout; data is kept
 status: $(STAMPS)/venv ## show what runs where
 	@$(PYTHON) -m stack status || true
 
-test: build $(STAMPS)/packages-tests $(STAMPS)/connect ## run all tests, up to 30 minutes
+test: build $(STAMPS)/packages-tests $(STAMPS)/connect ## run all tests, about 45 minutes
 	@tests/run
 
 test-quick: build ## run the tests that need no server, under a minute
