@@ -32,7 +32,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError, SetupError
 
 ROOT = Path(__file__).resolve().parent
-SOURCE_DIRECTORIES = ("csrc/core", "csrc/core/hash", "csrc/core/window", "csrc/io", "csrc/module")
+SOURCE_ROOMS = ("csrc/core", "csrc/io", "csrc/module")  # each with its folders
 
 # pkg-config name: (lowest version, Debian package)
 LIBRARIES = {
@@ -76,8 +76,8 @@ def read_version() -> str:
 def sources() -> list[str]:
     """Every C file of this machine's family, relative to the root (as setuptools wants it), sorted."""
     found = []
-    for directory in SOURCE_DIRECTORIES:
-        for path in sorted((ROOT / directory).glob("*.c")):
+    for room in SOURCE_ROOMS:
+        for path in sorted((ROOT / room).rglob("*.c")):
             machines = next((m for end, (m, _) in INSTRUCTION_SETS.items() if path.name.endswith(end)), None)
             if machines is None or platform.machine().lower() in machines:
                 found.append(str(path.relative_to(ROOT)))

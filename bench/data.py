@@ -55,7 +55,7 @@ _SUMS = (
 def generator_mark() -> str:
     """A mark of the generator's sources, so that files of an older one are not used."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "csrc/core").glob("generate*.[ch]")):
+    for path in sorted((ROOT / "csrc/core/generate").glob("*.[ch]")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "core/decode.h"
+#include "core/decode/decode.h"
 #include "damaged.h"
 
 #define BATCH_ROWS 4096

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/generate_frames.h"
+#include "core/generate/generate_frames.h"
 
 #define FLUSH_BYTES (1 << 20)
 

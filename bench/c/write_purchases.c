@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/generate.h"
+#include "core/generate/generate.h"
 
 #define FLUSH_BYTES (1 << 20)
 

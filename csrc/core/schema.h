@@ -2,7 +2,7 @@
 #ifndef HR_CORE_SCHEMA_H
 #define HR_CORE_SCHEMA_H
 
-#include "type.h"
+#include "core/types/type.h"
 
 /* Where a column's value comes from. */
 typedef enum hr_from {

@@ -1,5 +1,5 @@
 /* csrc/io/json_text.c: a JSON document as text. */
-#include "io/json_text.h"
+#include "json_text.h"
 
 #include "core/arena.h"
 

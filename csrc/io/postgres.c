@@ -1,5 +1,5 @@
 /* csrc/io/postgres.c: connecting, waiting, running statements and COPY on libpq. */
-#include "io/postgres.h"
+#include "postgres.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -4,7 +4,7 @@
  */
 #include "module/module.h"
 
-#include "core/arrow.h"
+#include "core/arrow/arrow.h"
 
 #include <errno.h>
 

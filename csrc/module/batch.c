@@ -1,7 +1,7 @@
 /* csrc/module/batch.c: the class Batch. Immutable; its rows may be shared with Arrow consumers. */
 #include "module/module.h"
 
-#include "core/copy.h"
+#include "core/copy/copy.h"
 
 void hr_py_shared_retain(hr_py_shared *shared)
 {

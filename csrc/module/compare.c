@@ -1,7 +1,7 @@
 /* csrc/module/compare.c: compare_queries(settings): the rows of two databases, compared in C. */
 #include "module/module.h"
 
-#include "io/compare.h"
+#include "io/vault/compare.h"
 
 typedef struct hr_py_comparison {
     const char *config;
@@ -39,8 +39,8 @@ static PyObject *hr_py_compare_queries(PyObject *module, PyObject *argument)
 
 PyMethodDef hr_py_compare_methods[] = {
     {"compare_queries", hr_py_compare_queries, METH_O,
-     PyDoc_STR(
-         "compare_queries($module, settings, /)\n--\n\n"
-         "Compare the rows of two queries by key, from and to JSON texts (csrc/io/compare.h). Memory is bounded; nothing is written.")},
+     PyDoc_STR("compare_queries($module, settings, /)\n--\n\n"
+               "Compare the rows of two queries by key, from and to JSON texts (csrc/io/vault/compare.h). Memory is bounded; nothing is "
+               "written.")},
     {NULL, NULL, 0, NULL},
 };

@@ -5,7 +5,7 @@
  */
 #include "module/module.h"
 
-#include "core/decode.h"
+#include "core/decode/decode.h"
 
 #define HR_PY_PIECE_RECORDS 65536
 #define HR_PY_PIECE_BYTES ((size_t)4 << 20)

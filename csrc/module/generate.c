@@ -1,7 +1,7 @@
 /* csrc/module/generate.c: generate(config, progress): made-up data into a topic, a file or the standard output. */
 #include "module/module.h"
 
-#include "io/generate.h"
+#include "io/generate/generate.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #include "module/module.h"
 
 #include "io/json_text.h"
-#include "io/kafka_admin.h"
+#include "io/kafka/kafka_admin.h"
 
 typedef struct hr_py_question {
     hr_py_work work;

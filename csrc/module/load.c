@@ -1,7 +1,7 @@
 /* csrc/module/load.c: run_load and plan_load. The threads are the load's; this one waits, answers signals and shows progress. */
 #include "module/module.h"
 
-#include "io/load.h"
+#include "io/load/load.h"
 
 #include <signal.h>
 

@@ -1,7 +1,7 @@
 /* csrc/module/messages.c: read_messages(source, callback): the messages of a topic, for those who look at few of them. */
 #include "module/module.h"
 
-#include "io/messages.h"
+#include "io/kafka/messages.h"
 
 typedef struct hr_py_reading {
     const char *source;

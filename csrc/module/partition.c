@@ -1,7 +1,7 @@
 /* csrc/module/partition.c: partition(batch, column, unit, zone): the rows of each period as a Batch of its own. */
 #include "module/module.h"
 
-#include "core/partition.h"
+#include "core/partition/partition.h"
 #include "core/take.h"
 
 #define HR_PY_MICROS_PER_DAY INT64_C(86400000000)

@@ -1,7 +1,7 @@
 /* csrc/module/produce.c: produce(config, progress): the lines of a file into a topic. */
 #include "module/module.h"
 
-#include "io/produce.h"
+#include "io/kafka/produce.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* csrc/module/window_topic.c: run_window. The threads are the job's; this one waits, answers signals and shows progress. */
 #include "module/module.h"
 
-#include "io/window_topic.h"
+#include "io/window/window_topic.h"
 
 #include <signal.h>
 

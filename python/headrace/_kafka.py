@@ -1,4 +1,4 @@
-"""Questions to a Kafka cluster, through the C module (csrc/io/kafka_admin.h)."""
+"""Questions to a Kafka cluster, through the C module (csrc/io/kafka/kafka_admin.h)."""
 
 from __future__ import annotations
 

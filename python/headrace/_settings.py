@@ -1,5 +1,5 @@
 """A load's settings: from keyword arguments to the JSON object that the C module reads
-(csrc/io/load_config.h).
+(csrc/io/load/load_config.h).
 """
 
 from __future__ import annotations

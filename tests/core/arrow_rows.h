@@ -2,7 +2,7 @@
 #ifndef HR_TESTS_ARROW_ROWS_H
 #define HR_TESTS_ARROW_ROWS_H
 
-#include "core/arrow.h"
+#include "core/arrow/arrow.h"
 #include "rows.h"
 
 static const char *const all_types[] = {"boolean", "smallint", "integer", "bigint", "real", "double precision", "text",

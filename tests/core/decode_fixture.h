@@ -3,7 +3,7 @@
 #define HR_TESTS_DECODE_FIXTURE_H
 
 #include "check.h"
-#include "core/decode.h"
+#include "core/decode/decode.h"
 
 typedef struct fixture_column {
     const char *name;

@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "core/json_scan.h"
+#include "core/json/json_scan.h"
 #include "core/utf8.h"
 #include "decode_fixture.h"
 

@@ -3,7 +3,7 @@
 #define HR_TESTS_ROWS_H
 
 #include "check.h"
-#include "core/copy.h"
+#include "core/copy/copy.h"
 
 /* A batch with columns c0, c1... of these types (NULL ends them). */
 static inline hr_batch *make_batch(const char *const *types)

@@ -1,6 +1,6 @@
 /* tests/core/test_avro.c: Avro under the sanitizers: change events, broken bodies, broken schemas, and without memory.
  * tests/python/test_avro.py compares with another library. */
-#include "core/avro.h"
+#include "core/avro/avro.h"
 #include "decode_fixture.h"
 #include "faults.h"
 

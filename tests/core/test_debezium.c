@@ -1,5 +1,5 @@
 /* tests/core/test_debezium.c: change events in every shape, and every form of value. */
-#include "core/debezium.h"
+#include "core/debezium/debezium.h"
 #include "decode_fixture.h"
 #include "faults.h"
 

@@ -7,7 +7,7 @@
 
 #include "check.h"
 #include "faults.h"
-#include "io/file.h"
+#include "io/source/file.h"
 
 static char folder[] = "/tmp/hr_test_file_XXXXXX";
 
@@ -109,8 +109,8 @@ static hr_buffer make_text(size_t size)
 
 static void test_plain(void)
 {
-    static const char *const starts[] = {"", "{", "\x1f", "\x1f\x8b", "\x28\xb5\x2f", "P", "PK", "hello", "\x50\x2a\x4d", "\x04\x22",
-                                         "\xfd\x37zX"};
+    static const char *const starts[] = {"",   "{",     "\x1f",         "\x1f\x8b", "\x28\xb5\x2f", "P",
+                                         "PK", "hello", "\x50\x2a\x4d", "\x04\x22", "\xfd\x37zX"};
     hr_buffer out = {0};
     hr_error error;
 
@@ -450,7 +450,8 @@ static void test_lanes(void)
 static void test_lines_and_head(void)
 {
     const hr_format *json = hr_format_find("json"), *csv = hr_format_find("csv");
-    static const char text[] = "\xef\xbb\xbf" "a,\"b\nc\",d\r\n1,2,3\n\n4,5,6";
+    static const char text[] = "\xef\xbb\xbf"
+                               "a,\"b\nc\",d\r\n1,2,3\n\n4,5,6";
     hr_buffer out = {0}, stored = {0};
     hr_error error;
     int64_t line;
@@ -528,10 +529,9 @@ int main(void)
     test_lanes();
     test_lines_and_head();
     test_faults();
-    static const char *const left[] = {"plain", "refused", "compressed", "truncated", "damaged", "padded", "skippable", "window", "empty",
-                                       "print",
-                                       "print2", "print3", "print4", "large", "large2", "lanes", "lanes.gz", "lines", "lines.gz", "one", "endless", "gzip",
-                                       "blank", "late"};
+    static const char *const left[] = {"plain",    "refused", "compressed", "truncated", "damaged", "padded", "skippable", "window",
+                                       "empty",    "print",   "print2",     "print3",    "print4",  "large",  "large2",    "lanes",
+                                       "lanes.gz", "lines",   "lines.gz",   "one",       "endless", "gzip",   "blank",     "late"};
     for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
         unlink(path_of(left[i]));
     CHECK(rmdir(folder) == 0);

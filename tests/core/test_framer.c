@@ -5,7 +5,7 @@
 
 #include "check.h"
 #include "faults.h"
-#include "io/framer.h"
+#include "io/source/framer.h"
 
 static char folder[] = "/tmp/hr_test_framer_XXXXXX";
 

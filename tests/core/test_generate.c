@@ -1,8 +1,8 @@
 /* tests/core/test_generate.c: made-up data is reproducible, linked, and exactly what it says it is. */
 #include <inttypes.h>
 
-#include "core/civil.h"
-#include "core/generate.h"
+#include "core/types/civil.h"
+#include "core/generate/generate.h"
 #include "decode_fixture.h"
 #include "faults.h"
 

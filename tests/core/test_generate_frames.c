@@ -1,7 +1,7 @@
 /* tests/core/test_generate_frames.c: frames are what they say they are, and their truth is what a reader finds in them. */
 #include <inttypes.h>
 
-#include "core/generate_frames.h"
+#include "core/generate/generate_frames.h"
 #include "decode_fixture.h"
 #include "faults.h"
 

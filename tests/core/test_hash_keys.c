@@ -2,7 +2,7 @@
  * the widened batch, and that no failing allocation hurts.
  */
 #include "check.h"
-#include "core/decode.h"
+#include "core/decode/decode.h"
 #include "core/hash/hash_keys.h"
 #include "core/hash/key_text.h"
 #include "core/widen.h"

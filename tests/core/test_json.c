@@ -1,5 +1,5 @@
 /* tests/core/test_json.c: the JSON scanner alone: conformance, strings, numbers, depth, escapes. */
-#include "core/json_scan.h"
+#include "core/json/json_scan.h"
 
 #include "check.h"
 #include "faults.h"

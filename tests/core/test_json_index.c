@@ -1,6 +1,6 @@
 /* tests/core/test_json_index.c: each way to look over a whole record against the scalar reader, on sound, damaged and random texts. */
-#include "core/generate.h"
-#include "core/json_index.h"
+#include "core/generate/generate.h"
+#include "core/json/json_index.h"
 #include "core/utf8.h"
 #include "faults.h"
 #include "json_cases.h"

@@ -1,6 +1,7 @@
-/* tests/core/test_json_look.c: a decoder that looks its records over (core/json_index.h) against one that never does: the same verdicts,
- * the same words, the same values. A decoder looks a record over when much of the one before was in containers that nobody wanted. */
-#include "core/generate.h"
+/* tests/core/test_json_look.c: a decoder that looks its records over (core/json/json_index.h) against one that never does: the same
+ * verdicts, the same words, the same values. A decoder looks a record over when much of the one before was in containers that nobody
+ * wanted. */
+#include "core/generate/generate.h"
 #include "decode_fixture.h"
 #include "faults.h"
 

@@ -2,9 +2,9 @@
  * the clock's range, Arrow structs that do not hold together. The wanted texts are the server's. */
 #include <sys/stat.h>
 
-#include "core/arrow.h"
-#include "core/partition.h"
-#include "core/timezone.h"
+#include "core/arrow/arrow.h"
+#include "core/partition/partition.h"
+#include "core/types/timezone.h"
 #include "value.h"
 #include "zone_file.h"
 

@@ -1,7 +1,7 @@
 /* tests/core/test_partition.c: bounds and names of periods, routing of rows, streams. */
-#include "core/partition.h"
+#include "core/partition/partition.h"
 
-#include "core/civil.h"
+#include "core/types/civil.h"
 #include "value.h"
 #include "zone_file.h"
 
@@ -16,7 +16,7 @@ static int64_t at(int year, int month, int day, int hour, int minute)
 
 /* ---- periods ---- */
 
-/* The ISO week by the rule of the standard, walking day by day: independent of csrc/core/civil.c. */
+/* The ISO week by the rule of the standard, walking day by day: independent of csrc/core/types/civil.c. */
 typedef struct walk {
     int year, month, day, weekday; /* weekday 1 = Monday ... 7 */
     int day_of_year;

@@ -1,6 +1,6 @@
 /* tests/core/test_take.c: gathering rows of every layout, nulls and defaults with them; and that no failing allocation hurts. */
 #include "check.h"
-#include "core/decode.h"
+#include "core/decode/decode.h"
 #include "core/take.h"
 #include "faults.h"
 

@@ -1,9 +1,9 @@
 /* tests/core/test_timezone.c: TZif files and POSIX rules against the C library, local times as PostgreSQL reads them, damaged files. */
-#include "core/timezone.h"
+#include "core/types/timezone.h"
 
 #include <time.h>
 
-#include "core/civil.h"
+#include "core/types/civil.h"
 #include "faults.h"
 #include "zone_file.h"
 

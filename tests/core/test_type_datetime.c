@@ -1,8 +1,8 @@
 /* tests/core/test_type_datetime.c: date, time, timestamp and timestamptz: text, numbers, binary. The wanted texts are the server's. */
 #include <math.h>
 
-#include "core/civil.h"
-#include "core/datetime.h"
+#include "core/types/civil.h"
+#include "core/types/datetime.h"
 #include "value.h"
 
 static void test_civil(void)

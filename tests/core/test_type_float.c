@@ -4,7 +4,7 @@
 #include <locale.h>
 #include <math.h>
 
-#include "core/float_text.h"
+#include "core/types/float_text.h"
 #include "type_check.h"
 
 static void test_float8(void)

@@ -1,5 +1,5 @@
 /* tests/core/test_type_json.c: json and jsonb. Expected texts of jsonb are PostgreSQL 18's. */
-#include "core/jsonb_text.h"
+#include "core/types/jsonb_text.h"
 #include "type_check.h"
 
 static void test_json(void)

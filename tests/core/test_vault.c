@@ -1,6 +1,6 @@
 /* tests/core/test_vault.c: events split into the rows of hubs, links and satellites; values left out; and that no failing allocation hurts.
  */
-#include "core/vault.h"
+#include "core/vault/vault.h"
 #include "faults.h"
 #include "rows.h"
 

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "check.h"
-#include "core/generate.h"
+#include "core/generate/generate.h"
 #include "core/window/dictionary.h"
 #include "core/window/hll.h"
 #include "faults.h"

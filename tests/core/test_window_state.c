@@ -1,5 +1,5 @@
 /* tests/core/test_window_state.c: snapshots, marks and partials: a run that was cut off and goes on gives what a run in one piece gives. */
-#include "core/generate.h"
+#include "core/generate/generate.h"
 #include "faults.h"
 #include "window_fixture.h"
 
@@ -102,7 +102,8 @@ static uint64_t verdicts(const hr_windows *windows)
     uint64_t sum = 0;
 
     for (size_t i = 0; i < count; i++) {
-        uint64_t one = (uint64_t)settled[i].offset * 31 + (uint64_t)settled[i].lane * 7 + settled[i].verdict + (uint64_t)settled[i].missed * 1009;
+        uint64_t one =
+            (uint64_t)settled[i].offset * 31 + (uint64_t)settled[i].lane * 7 + settled[i].verdict + (uint64_t)settled[i].missed * 1009;
 
         if (!settled[i].replayed)
             sum += one * UINT64_C(0x9e3779b97f4a7c15);

@@ -20,7 +20,7 @@ class Guard:
     tests: tuple[str, ...]
 
 
-_LEDGER, _WRITER, _APPLY = "csrc/io/ledger.c", "csrc/io/writer.c", "csrc/io/apply.c"
+_LEDGER, _WRITER, _APPLY = "csrc/io/load/ledger.c", "csrc/io/load/writer.c", "csrc/io/load/apply.c"
 _BY_HAND = "tests/faults/test_guarded.py::test_an_offset_that_somebody_else_changed_is_not_moved"
 _OVERTAKEN = "tests/faults/test_fencing.py::test_overtaken_while_held"
 _OVERTAKEN_LATE = "tests/faults/test_fencing.py::test_overtaken_while_its_commit_is_on_its_way"
@@ -152,14 +152,14 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "messages of aborted transactions are not read",
-        "csrc/io/kafka_config.c",
+        "csrc/io/kafka/kafka_config.c",
         '{"isolation.level", "read_committed"}',
         '{"isolation.level", "read_uncommitted"}',
         ("tests/faults/test_guarded.py::test_messages_of_aborted_transactions_are_not_loaded",),
     ),
     Guard(
         "waits go by the clock that nobody sets",
-        "csrc/io/worker.c",
+        "csrc/io/load/worker.c",
         "    clock_gettime(CLOCK_MONOTONIC, &until);",
         "    clock_gettime(CLOCK_REALTIME, &until);",
         ("tests/faults/test_clock.py::test_a_wall_clock_that_is_set_back_does_not_hold_up_a_load",),
@@ -187,14 +187,14 @@ GUARDS: tuple[Guard, ...] = (
     ),
     Guard(
         "a batch sees that commits before it are gone",
-        "csrc/io/ledger.c",
+        "csrc/io/load/ledger.c",
         "        if (holds[i].next < old[i])\n",
         "        if (false)\n",
         ("tests/faults/test_lost_commits.py::test_a_batch_after_the_crash",),
     ),
     Guard(
         "a run that lost commits does not succeed",
-        "csrc/io/ledger.c",
+        "csrc/io/load/ledger.c",
         "    if (failure == NULL && !same) {\n",
         "    if (failure != NULL && !same && failure == error) {\n",
         ("tests/faults/test_lost_commits.py::test_a_worker_that_had_finished",),

@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_arrow.c: tables by the Arrow C data interface: any schema, arrays of any values, and lengths, offsets and indices that a
  * careless producer gets wrong. Within the interface's contract: buffers are as long as the array that owns them says. */
-#include "core/arrow.h"
+#include "core/arrow/arrow.h"
 #include "fuzz_values.h"
 
 #define MOST_NODES 40

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_avro.c: a schema, a zero byte and a body; or, when the schema is empty, a body of a schema with everything in it. */
-#include "core/avro.h"
+#include "core/avro/avro.h"
 #include "fuzz.h"
 
 static const char everything[] =

@@ -3,7 +3,7 @@
  * Byte 0 chooses the pieces. Byte 1: even, the rest is the stream; odd, the rest are rows without header and counts, each field a length
  * byte (above 60: null) and its bytes, so that mutations stay inside the frame. */
 #include "core/bytes.h"
-#include "core/copy.h"
+#include "core/copy/copy.h"
 #include "fuzz.h"
 
 static const char *const types[] = {"bigint", "text", "boolean", "numeric(12,2)", "timestamptz", "integer[]", "jsonb", "numeric"};

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_debezium.c: any bytes as a change event in JSON, with a key before the first zero byte if there is one. */
-#include "core/debezium.h"
+#include "core/debezium/debezium.h"
 #include "fuzz.h"
 
 /* Columns of all kinds whose values have forms of their own, and all reserved sources. */

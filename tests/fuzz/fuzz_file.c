@@ -5,7 +5,7 @@
 #include <zstd.h>
 
 #include "fuzz.h"
-#include "io/file.h"
+#include "io/source/file.h"
 
 #define MOST (4u << 20) /* bytes read of one file */
 

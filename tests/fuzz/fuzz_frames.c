@@ -2,7 +2,7 @@
  *
  * Byte 0: the format and where to start; byte 1: the block's size; byte 2: how many records at once; byte 3: the longest record. */
 #include "fuzz.h"
-#include "io/framer.h"
+#include "io/source/framer.h"
 
 /* Where the record of the whole text at `at` ends. */
 static size_t whole_record(const hr_format *format, const hr_decode_options *options, const char *text, size_t n, size_t at, size_t *body,

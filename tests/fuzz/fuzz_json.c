@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_json.c: any bytes as a JSON record, as JSON text, and as JSON lines. */
-#include "core/json_scan.h"
+#include "core/json/json_scan.h"
 #include "core/utf8.h"
 #include "fuzz_schema.h"
 

@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_json_look.c: any bytes as a record that is looked over before it is read, against the reader that looks at nothing: the
  * same verdict, the same words, the same fields. */
-#include "core/json_index.h"
+#include "core/json/json_index.h"
 #include "core/utf8.h"
-#include "core/decode.h"
+#include "core/decode/decode.h"
 #include "fuzz.h"
 
 /* So many spaces before a record make it long enough for a look. */

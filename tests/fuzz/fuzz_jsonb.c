@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_jsonb.c: any bytes as JSON in the server's jsonb form: itself a fixed point, and the same value to jansson. */
 #include <jansson.h>
 
-#include "core/json_scan.h"
-#include "core/jsonb_text.h"
+#include "core/json/json_scan.h"
+#include "core/types/jsonb_text.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,7 +2,7 @@
  * connected or run: the broker is forced to a closed port of this machine, the login away, and settings that name commands, addresses or
  * files are left out. */
 #include "fuzz.h"
-#include "io/kafka_config.h"
+#include "io/kafka/kafka_config.h"
 
 #define SECRET "tOp-sEcReT"
 

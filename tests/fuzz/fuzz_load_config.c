@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_load_config.c: any text as the settings of a load: refused with words, or what the header promises. */
-#include "core/partition.h"
+#include "core/partition/partition.h"
 #include "fuzz.h"
-#include "io/load_config.h"
+#include "io/load/load_config.h"
 
 static void bind(hr_load_config *config)
 {

@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_names.c: any text as the name of a type, as the place a column comes from, and as the name of a time zone. */
 #include "core/schema.h"
-#include "core/timezone.h"
+#include "core/types/timezone.h"
 #include "fuzz.h"
 
 /* A type's name, as given back, is the name of the same type. */

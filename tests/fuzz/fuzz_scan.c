@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_scan.c: the steps that take 8 or 16 bytes at once, against loops that take one. */
 #include "core/bytes.h"
-#include "core/decode_short.h"
-#include "core/json_scan.h"
+#include "core/decode/decode_short.h"
+#include "core/json/json_scan.h"
 #include "fuzz.h"
 
 static bool plain_digits(const char *s, size_t n, uint64_t *value)

@@ -2,7 +2,7 @@
 #ifndef HR_TESTS_FUZZ_SCHEMA_H
 #define HR_TESTS_FUZZ_SCHEMA_H
 
-#include "core/decode.h"
+#include "core/decode/decode.h"
 #include "fuzz.h"
 
 /* A column a kind, called by its letter from "a" on; then paths, the rest and metadata. */

@@ -9,10 +9,10 @@
 #include <regex.h>
 
 #include "core/bytes.h"
-#include "core/copy.h"
-#include "core/jsonb_text.h"
+#include "core/copy/copy.h"
+#include "core/types/jsonb_text.h"
 #include "fuzz_values.h"
-#include "io/target.h"
+#include "io/load/target.h"
 
 #define BATCH 400
 

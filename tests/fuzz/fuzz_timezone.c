@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_timezone.c: any bytes as a TZif file: refused, or a zone that answers for every instant. The last 8 bytes are one. */
-#include "core/civil.h"
-#include "core/timezone.h"
+#include "core/types/civil.h"
+#include "core/types/timezone.h"
 #include "fuzz.h"
 
 #define LIMIT (200 * 3600) /* of an offset, in seconds: the rule's own limit is 167 hours */

@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz_types.c: any text as a value of any type: byte 0 chooses the type, byte 1 where the text came from. What was read is
  * written, read and written again without change, in text and in binary; the short ways of decode_short.h agree with the type's own. */
 #include "core/bytes.h"
-#include "core/decode_short.h"
-#include "core/json_scan.h"
+#include "core/decode/decode_short.h"
+#include "core/json/json_scan.h"
 #include "fuzz_values.h"
 
 typedef struct value_texts {

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_utf8.c: any bytes: is it UTF-8, how long, shown how; against a plain reader that goes byte by byte. */
-#include "core/json_scan.h"
+#include "core/json/json_scan.h"
 #include "fuzz.h"
 
 /* The length of the character at s, 0 when it is broken: RFC 3629's table. */

@@ -2,8 +2,8 @@
 #ifndef HR_TESTS_FUZZ_VALUES_H
 #define HR_TESTS_FUZZ_VALUES_H
 
-#include "core/decode.h"
-#include "core/json_scan.h"
+#include "core/decode/decode.h"
+#include "core/json/json_scan.h"
 #include "fuzz.h"
 
 /* Seeds name types by their place here: new ones go to the end. */

@@ -4,9 +4,9 @@
 
 #include "core/alloc.h"
 #include "driver.h"
-#include "io/generate.h"
-#include "io/kafka_admin.h"
-#include "io/kafka_producer.h"
+#include "io/generate/generate.h"
+#include "io/kafka/kafka_admin.h"
+#include "io/kafka/kafka_producer.h"
 
 #define MOST_PARTITIONS 1024
 #define TIMEOUT_MS 15000

@@ -5,7 +5,7 @@
 
 #include "core/alloc.h"
 #include "driver.h"
-#include "io/load.h"
+#include "io/load/load.h"
 
 static hr_load *load;
 

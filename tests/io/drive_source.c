@@ -9,7 +9,7 @@
 
 #include "core/alloc.h"
 #include "driver.h"
-#include "io/source.h"
+#include "io/source/source.h"
 
 #define MOST_LANES 4096
 #define MOST_HELD 64

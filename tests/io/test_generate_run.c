@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "faults.h"
-#include "io/generate.h"
+#include "io/generate/generate.h"
 
 static bool exists(const char *path)
 {

@@ -1,7 +1,7 @@
 /* tests/io/test_kafka_config.c: settings of Kafka clients, without a broker. */
 #include "check.h"
 #include "faults.h"
-#include "io/kafka_config.h"
+#include "io/kafka/kafka_config.h"
 
 #define NOWHERE "\"bootstrap.servers\": \"127.0.0.1:1\""
 

@@ -15,8 +15,8 @@ size_t __sanitizer_get_current_allocated_bytes(void); /* gcc comes without its h
 #include "check.h"
 #include "core/alloc.h"
 #include "faults.h"
-#include "io/kafka_producer.h"
-#include "io/source.h"
+#include "io/kafka/kafka_producer.h"
+#include "io/source/source.h"
 
 #define FETCH 1 /* request numbers of Kafka's protocol */
 #define LIST_OFFSETS 2

@@ -197,8 +197,8 @@ COLUMN_OF_KIND = {
 
 
 def test_every_kind_of_type_has_random_values() -> None:
-    """A kind added to csrc/core/type.h must come into the tables of type_values.py, and its array as well."""
-    header = (Path(__file__).parents[2] / "csrc/core/type.h").read_text()
+    """A kind added to csrc/core/types/type.h must come into the tables of type_values.py, and its array as well."""
+    header = (Path(__file__).parents[2] / "csrc/core/types/type.h").read_text()
     enum = header[header.index("typedef enum hr_kind") : header.index("HR_KIND_COUNT")]
     kinds = KIND.findall(enum)
     assert len(kinds) > 20

@@ -2,8 +2,8 @@
 #ifndef HR_CORE_HASH_KEYS_H
 #define HR_CORE_HASH_KEYS_H
 
-#include "../batch.h"
-#include "../timezone.h"
+#include "core/batch.h"
+#include "core/types/timezone.h"
 #include "recipe.h"
 
 typedef enum hr_hash_use {

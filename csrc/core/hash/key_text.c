@@ -5,8 +5,8 @@
  */
 #include "key_text.h"
 
-#include "../bytes.h"
-#include "../datetime.h"
+#include "core/bytes.h"
+#include "core/types/datetime.h"
 
 #define HR_OID_INET 869
 

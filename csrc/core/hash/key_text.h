@@ -2,8 +2,8 @@
 #ifndef HR_CORE_KEY_TEXT_H
 #define HR_CORE_KEY_TEXT_H
 
-#include "../batch.h"
-#include "../timezone.h"
+#include "core/batch.h"
+#include "core/types/timezone.h"
 #include "recipe.h"
 #include "upper_case.h"
 

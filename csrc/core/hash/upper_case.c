@@ -1,7 +1,7 @@
 /* csrc/core/hash/upper_case.c: UPPER(), eight ASCII letters at a time, other characters by a table. */
 #include "upper_case.h"
 
-#include "../utf8.h"
+#include "core/utf8.h"
 #include "upper_table.h"
 
 const char *hr_upper_unicode(void)

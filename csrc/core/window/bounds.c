@@ -1,13 +1,13 @@
 /* csrc/core/window/bounds.c: windows of fixed length, and those of the calendar.
  *
- * Days, weeks, months and years begin at local midnight under the rule of csrc/core/partition.c: where midnight does not exist, when the
- * clock has jumped; where it comes twice, at the second. They are counted (days since 1970, months since year 0...), so that windows of
- * several and sliding ones are arithmetic. Minutes and hours are those of the local clock at the moment itself, and end where a change of
- * the clock cuts them.
+ * Days, weeks, months and years begin at local midnight under the rule of csrc/core/partition/partition.c: where midnight does not exist,
+ * when the clock has jumped; where it comes twice, at the second. They are counted (days since 1970, months since year 0...), so that
+ * windows of several and sliding ones are arithmetic. Minutes and hours are those of the local clock at the moment itself, and end where a
+ * change of the clock cuts them.
  */
 #include "bounds.h"
 
-#include "core/civil.h"
+#include "core/types/civil.h"
 
 #define HR_BOUNDS_MOST 100000 /* units of the calendar that a window may be long */
 

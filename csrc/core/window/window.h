@@ -10,7 +10,7 @@
 #define HR_CORE_WINDOW_H
 
 #include "core/batch.h"
-#include "core/timezone.h"
+#include "core/types/timezone.h"
 
 typedef enum hr_window_kind { HR_WINDOW_TUMBLING = 0, HR_WINDOW_SLIDING, HR_WINDOW_SESSION } hr_window_kind;
 

@@ -1,7 +1,7 @@
 /* csrc/core/window/window_add.c: rows come in: the vote of their lane, the windows they are late for, the groups they count in. */
 #include "windows.h"
 
-#include "core/route.h"
+#include "core/partition/route.h"
 #include "core/take.h"
 
 #define HR_WINDOW_PIECE 8192 /* rows whose values are prepared at once */

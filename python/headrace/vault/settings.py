@@ -1,5 +1,5 @@
 """A table of the mapping as the setting "vault" of a load: hashes, relations and the statements that move the
-stages on (csrc/io/vault_plan.h).
+stages on (csrc/io/vault/vault_plan.h).
 """
 
 from __future__ import annotations

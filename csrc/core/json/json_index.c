@@ -1,0 +1,26 @@
+/* csrc/core/json/json_index.c: the ways to look over a record, and the best of them on this processor. */
+#include "json_index.h"
+
+#if defined(__x86_64__)
+extern const hr_json_looker hr_json_looker_avx512;
+#endif
+
+static const hr_json_looker *const hr_json_lookers[] = {
+#if defined(__x86_64__)
+    &hr_json_looker_avx512,
+#endif
+    NULL,
+};
+
+const hr_json_looker *const *hr_json_looker_all(void)
+{
+    return hr_json_lookers;
+}
+
+const hr_json_looker *hr_json_looker_best(void)
+{
+    for (const hr_json_looker *const *at = hr_json_lookers; *at != NULL; at++)
+        if ((*at)->supported())
+            return *at;
+    return NULL;
+}

@@ -1,0 +1,139 @@
+/* csrc/core/vault/vault_gaps.c: values that events left out because they had not changed (large ones, that PostgreSQL keeps outside the
+ * row). */
+#include "core/take.h"
+#include "vault_order.h"
+
+/* Whether the event's list of unchanged columns names this one. */
+static bool hr_vault_names(const hr_column *lists, int64_t row, const char *name)
+{
+    size_t length = strlen(name);
+
+    if (hr_column_is_null(lists, row))
+        return false;
+    for (int32_t i = lists->offsets[row]; i < lists->offsets[row + 1]; i++) {
+        const char *text;
+        size_t n;
+
+        if (hr_column_is_null(lists->child, i))
+            continue;
+        text = hr_column_get_bytes(lists->child, i, &n);
+        if (n == length && memcmp(text, name, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where the value is that event `at` left out: in the event before it of the same row, or where that one has it from. */
+static int64_t hr_vault_source(const hr_vault_splitter *splitter, const hr_column *lists, int64_t at, const char *name)
+{
+    const hr_batch *wide = hr_vault_wide(splitter);
+    const hr_column *identity = &wide->columns[splitter->column_count + 1 + splitter->plan->identity];
+
+    for (int64_t before = at - 1; before >= 0; before--) {
+        uint32_t row = splitter->events[before].row;
+
+        if (!hr_vault_same(identity, row, splitter->events[at].row))
+            return HR_VAULT_ELSEWHERE;
+        if (hr_column_get_bytes(&wide->columns[splitter->plan->op], row, &(size_t){0})[0] == 'd')
+            return HR_VAULT_NOWHERE;
+        if (!hr_vault_names(lists, row, name))
+            return row;
+    }
+    return HR_VAULT_ELSEWHERE;
+}
+
+int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t column_count, const hr_vault_gap **gaps, int64_t *count,
+                  hr_error *error)
+{
+    const hr_batch *wide = hr_vault_wide(splitter);
+    const hr_column *lists;
+    int64_t n = 0;
+
+    *gaps = NULL;
+    *count = 0;
+    if (splitter->plan->unchanged < 0)
+        return HR_OK;
+    lists = &wide->columns[splitter->plan->unchanged];
+    if (lists->null_count == lists->length)
+        return HR_OK;
+    for (int64_t at = 0; at < splitter->event_count; at++) {
+        uint32_t row = splitter->events[at].row;
+
+        if (hr_column_is_null(lists, row) || hr_column_get_bytes(&wide->columns[splitter->plan->op], row, &(size_t){0})[0] == 'd')
+            continue;
+        for (int32_t i = 0; i < column_count; i++) {
+            const char *name = wide->schema->columns[columns[i]].name;
+
+            if (!hr_vault_names(lists, row, name))
+                continue;
+            if (n == splitter->gap_capacity) {
+                int64_t room = n > 0 ? n * 2 : 64;
+                hr_vault_gap *more = hr_realloc(splitter->gaps, sizeof(*more) * (size_t)room);
+
+                if (more == NULL)
+                    return hr_error_nomem(error);
+                splitter->gaps = more;
+                splitter->gap_capacity = room;
+            }
+            splitter->gaps[n++] = (hr_vault_gap){row, columns[i], hr_vault_source(splitter, lists, at, name)};
+        }
+    }
+    *gaps = splitter->gaps;
+    *count = n;
+    return HR_OK;
+}
+
+/* One column with its gaps filled. `places[row]` is 0, or 1 + the gap's index. */
+static int hr_vault_fill_column(const hr_column *column, const hr_column *found, const uint32_t *places, const hr_vault_gap *gaps,
+                                const int64_t *found_rows, hr_column *out, hr_error *error)
+{
+    for (int64_t row = 0; row < column->length;) {
+        int64_t end = row;
+
+        while (end < column->length && places[end] == 0)
+            end++;
+        for (; row < end; row++)
+            HR_RETURN_NOT_OK(hr_column_take(column, &(uint32_t){(uint32_t)row}, 1, out, error));
+        if (row == column->length)
+            break;
+        const hr_vault_gap *gap = &gaps[places[row] - 1];
+        if (gap->source >= 0)
+            HR_RETURN_NOT_OK(hr_column_take(column, &(uint32_t){(uint32_t)gap->source}, 1, out, error));
+        else if (gap->source == HR_VAULT_ELSEWHERE && found != NULL && found_rows[places[row] - 1] >= 0)
+            HR_RETURN_NOT_OK(hr_column_take(found, &(uint32_t){(uint32_t)found_rows[places[row] - 1]}, 1, out, error));
+        else
+            HR_RETURN_NOT_OK(hr_column_append_null(out, error));
+        row++;
+    }
+    return HR_OK;
+}
+
+int hr_vault_fill(const hr_batch *events, const hr_vault_gap *gaps, int64_t count, const hr_batch *found, const int64_t *found_rows,
+                  const int32_t *found_columns, hr_batch **out, hr_error *error)
+{
+    uint32_t *places = hr_calloc((size_t)events->length + 1, sizeof(*places));
+    hr_batch *filled = NULL;
+    int rc = places != NULL ? hr_batch_new(events->schema, &filled, error) : hr_error_nomem(error);
+
+    *out = NULL;
+    for (int32_t i = 0; i < events->schema->count && rc == HR_OK; i++) {
+        const hr_column *from = NULL;
+
+        for (int32_t k = 0; found != NULL && k < found->schema->count; k++)
+            if (found_columns[k] == i)
+                from = &found->columns[k];
+        memset(places, 0, (size_t)events->length * sizeof(*places));
+        for (int64_t g = 0; g < count; g++)
+            if (gaps[g].column == i)
+                places[gaps[g].row] = (uint32_t)g + 1;
+        rc = hr_vault_fill_column(&events->columns[i], from, places, gaps, found_rows, &filled->columns[i], error);
+    }
+    hr_free(places);
+    if (rc != HR_OK) {
+        hr_batch_free(filled);
+        return rc;
+    }
+    filled->length = events->length;
+    *out = filled;
+    return HR_OK;
+}

@@ -1,0 +1,364 @@
+/* csrc/io/vault/apply_vault.c: change events into a Data Vault.
+ *
+ * C hashes and splits the batch (core/vault/vault.h); each table's share goes by COPY into a temporary stage, and from there by one
+ * statement into the table. All of it is part of the batch's transaction, like the offsets.
+ */
+#include "io/load/apply.h"
+
+#include <stdio.h>
+
+#include "vault_plan.h"
+
+typedef struct hr_vault_writer {
+    hr_vault_settings settings;
+    hr_vault_splitter *splitter;
+    int32_t epoch;    /* of the target that both were made for */
+    hr_batch *filled; /* the batch with its gaps filled; NULL when it had none */
+    uint8_t *skip;    /* per row: rejected */
+    int64_t skip_capacity;
+    int64_t *counts; /* per step: rows that were new, in this attempt */
+    int64_t *window_counts;
+    bool staged; /* the stages hold rows of this transaction */
+} hr_vault_writer;
+
+static void hr_vault_close(hr_writer *writer)
+{
+    hr_vault_writer *vault = writer->vault;
+
+    if (vault == NULL)
+        return;
+    hr_vault_splitter_free(vault->splitter);
+    hr_vault_settings_free(&vault->settings);
+    hr_batch_free(vault->filled);
+    hr_free(vault->skip);
+    hr_free(vault->counts);
+    hr_free(vault->window_counts);
+    hr_free(vault);
+    writer->vault = NULL;
+}
+
+/* Bind the settings to the target's columns, once for each definition of it. */
+static int hr_vault_bind(hr_writer *writer, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    hr_relation_count *relations;
+
+    if (vault != NULL && vault->epoch == writer->target->epoch)
+        return HR_OK;
+    hr_vault_close(writer);
+    vault = writer->vault = hr_calloc(1, sizeof(*vault));
+    if (vault == NULL)
+        return hr_error_nomem(error);
+    vault->epoch = -1;
+    HR_RETURN_NOT_OK(hr_vault_settings_read(writer->config, writer->target->schema, &vault->settings, error));
+    HR_RETURN_NOT_OK(hr_vault_splitter_new(&vault->settings.plan, writer->target->schema, &vault->splitter, error));
+    vault->counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->counts));
+    vault->window_counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->window_counts));
+    relations = hr_realloc(writer->relations, sizeof(*relations) * ((size_t)vault->settings.step_count + 1));
+    if (relations != NULL)
+        writer->relations = relations;
+    if (vault->counts == NULL || vault->window_counts == NULL || relations == NULL)
+        return hr_error_nomem(error);
+    vault->epoch = writer->target->epoch;
+    return HR_OK;
+}
+
+static int hr_vault_make_stage(hr_writer *writer, hr_error *error)
+{
+    HR_RETURN_NOT_OK(hr_vault_bind(writer, error));
+    if (writer->stage_epoch == writer->target->epoch)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, writer->vault->settings.begin, NULL, error));
+    writer->stage_epoch = writer->target->epoch;
+    return HR_OK;
+}
+
+/* Events that have no place in a vault become rejects. */
+static int hr_vault_check_rows(hr_writer *writer, hr_work *work, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_batch *batch = work->batch;
+    hr_error why;
+
+    if (batch->length > vault->skip_capacity) {
+        uint8_t *skip = hr_realloc(vault->skip, (size_t)batch->length);
+
+        if (skip == NULL)
+            return hr_error_nomem(error);
+        vault->skip = skip;
+        vault->skip_capacity = batch->length;
+    }
+    memset(vault->skip, 0, (size_t)batch->length);
+    for (int64_t row = 0; row < batch->length; row++) {
+        if (hr_vault_check(&vault->settings.plan, batch, row, &why) == HR_OK)
+            continue;
+        HR_RETURN_NOT_OK(hr_work_reject_row(work, row, &why, error));
+        vault->skip[row] = 1;
+    }
+    return HR_OK;
+}
+
+/* Put the keys of the gaps that only the vault can fill into their stage: place, identity, lsn, rank. */
+static int hr_vault_send_gaps(hr_writer *writer, const hr_vault_gap *gaps, int64_t count, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_vault_plan *plan = &vault->settings.plan;
+    const hr_batch *wide = hr_vault_wide(vault->splitter);
+    const hr_column *identity = &wide->columns[writer->target->schema->count + 1 + plan->identity];
+    const hr_column *ranks = &wide->columns[writer->target->schema->count];
+    hr_buffer *bytes = &writer->bytes;
+    int rc;
+
+    writer->sql.size = 0;
+    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "TRUNCATE %s", vault->settings.gap_stage));
+    HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
+    writer->sql.size = 0;
+    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "COPY %s FROM STDIN", vault->settings.gap_stage));
+    HR_RETURN_NOT_OK(hr_pg_copy_begin(writer->pg, (const char *)writer->sql.data, error));
+    bytes->size = 0;
+    rc = HR_OK;
+    for (int64_t i = 0; i < count && rc == HR_OK; i++) {
+        char line[160];
+        size_t size = 0, used;
+        const char *key;
+
+        if (gaps[i].source != HR_VAULT_ELSEWHERE || (i > 0 && gaps[i - 1].row == gaps[i].row && gaps[i - 1].source == HR_VAULT_ELSEWHERE))
+            continue; /* one look for all gaps of an event */
+        key = hr_column_get_bytes(identity, gaps[i].row, &size);
+        used = (size_t)snprintf(line, sizeof(line), "%u\t\\\\x", (unsigned)gaps[i].row);
+        for (size_t k = 0; k < size && used < sizeof(line) - 40; k++)
+            used += (size_t)snprintf(line + used, sizeof(line) - used, "%02x", (unsigned)(uint8_t)key[k]);
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%lld\t%d\n",
+                                 (long long)hr_column_get_int64(&wide->columns[plan->lsn], gaps[i].row),
+                                 (int)hr_column_get_int16(ranks, gaps[i].row));
+        rc = hr_buffer_append(bytes, line, used, error);
+    }
+    if (rc == HR_OK)
+        rc = hr_pg_copy_put(writer->pg, bytes->data, bytes->size, error);
+    else
+        hr_pg_copy_abort(writer->pg, "headrace is out of memory");
+    return rc == HR_OK ? hr_pg_copy_end(writer->pg, &(int64_t){0}, error) : rc;
+}
+
+/* Read the answer: a batch of the gap columns, and for every event's row its row in that batch, or -1. */
+static int hr_vault_read_found(hr_writer *writer, hr_batch *found, int64_t *found_of_row, int64_t rows, hr_error *error)
+{
+    const hr_vault_settings *settings = &writer->vault->settings;
+    PGresult *result = NULL;
+    int rc;
+
+    for (int64_t i = 0; i < rows; i++)
+        found_of_row[i] = -1;
+    rc = hr_pg_exec(writer->pg, settings->gap_query, &result, error);
+    for (int i = 0; rc == HR_OK && i < PQntuples(result); i++) {
+        int64_t place = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+
+        for (int32_t k = 0; k < settings->gap_count && rc == HR_OK; k++) {
+            hr_column *column = &found->columns[k];
+
+            if (PQgetisnull(result, i, k + 1))
+                rc = hr_column_append_null(column, error);
+            else
+                rc = hr_type_ops_of(column->type)
+                         ->parse(column->type, HR_TOKEN_TEXT, PQgetvalue(result, i, k + 1), (size_t)PQgetlength(result, i, k + 1), column,
+                                 error);
+        }
+        if (rc == HR_OK && place >= 0 && place < rows)
+            found_of_row[place] = found->length++;
+    }
+    PQclear(result);
+    return rc;
+}
+
+/* A batch of the columns that may have gaps, with the types they have in the events. */
+static int hr_vault_found_batch(const hr_writer *writer, hr_batch **out, hr_error *error)
+{
+    const hr_vault_settings *settings = &writer->vault->settings;
+    hr_schema *schema;
+    int rc = hr_schema_new(&schema, error);
+
+    *out = NULL;
+    for (int32_t k = 0; k < settings->gap_count && rc == HR_OK; k++) {
+        const hr_column_def *def = &writer->target->schema->columns[settings->gap_columns[k]];
+
+        rc = hr_schema_add(schema, def->name, &def->type, false, false, NULL, error); /* the target, which owns the type, lives longer */
+    }
+    if (rc == HR_OK)
+        rc = hr_batch_new(schema, out, error);
+    hr_schema_release(schema);
+    return rc;
+}
+
+/* Reject the events whose gaps nobody could fill. */
+static int hr_vault_reject_open(hr_writer *writer, hr_work *work, const hr_vault_gap *gaps, int64_t count, const int64_t *found_rows,
+                                hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    hr_error why;
+
+    for (int64_t i = 0; i < count; i++) {
+        if (gaps[i].source >= 0 || (gaps[i].source == HR_VAULT_ELSEWHERE && found_rows[i] >= 0) || vault->skip[gaps[i].row])
+            continue;
+        hr_error_data(&why, HR_REASON_NULL, NULL, 0,
+                      "the event leaves column \"%s\" out as unchanged, and no earlier event of this row is in the vault: load the topic "
+                      "from its beginning or from a new snapshot, then replay this dead letter",
+                      work->batch->schema->columns[gaps[i].column].name);
+        why.column = gaps[i].column;
+        HR_RETURN_NOT_OK(hr_work_reject_row(work, gaps[i].row, &why, error));
+        vault->skip[gaps[i].row] = 1;
+    }
+    return HR_OK;
+}
+
+/* Fill what events left out as unchanged: from the event before in the batch, or from the vault. */
+static int hr_vault_fill_gaps(hr_writer *writer, hr_work *work, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_vault_gap *gaps;
+    hr_batch *found = NULL;
+    int64_t count, *found_of_row = NULL, *found_rows = NULL;
+    bool elsewhere = false;
+    int rc;
+
+    HR_RETURN_NOT_OK(hr_vault_begin(vault->splitter, work->batch, vault->skip, false, error));
+    HR_RETURN_NOT_OK(hr_vault_range(vault->splitter, 0, work->batch->length, error));
+    HR_RETURN_NOT_OK(hr_vault_gaps(vault->splitter, vault->settings.gap_columns, vault->settings.gap_count, &gaps, &count, error));
+    if (count == 0)
+        return HR_OK;
+    for (int64_t i = 0; i < count; i++)
+        elsewhere |= gaps[i].source == HR_VAULT_ELSEWHERE;
+    found_of_row = hr_malloc(sizeof(*found_of_row) * (size_t)work->batch->length);
+    found_rows = hr_malloc(sizeof(*found_rows) * (size_t)count);
+    rc = found_of_row != NULL && found_rows != NULL ? hr_vault_found_batch(writer, &found, error) : hr_error_nomem(error);
+    if (rc == HR_OK && elsewhere)
+        rc = hr_vault_send_gaps(writer, gaps, count, error);
+    if (rc == HR_OK && elsewhere)
+        rc = hr_vault_read_found(writer, found, found_of_row, work->batch->length, error);
+    for (int64_t i = 0; i < count && rc == HR_OK; i++)
+        found_rows[i] = elsewhere ? found_of_row[gaps[i].row] : -1;
+    if (rc == HR_OK)
+        rc = hr_vault_reject_open(writer, work, gaps, count, found_rows, error);
+    if (rc == HR_OK)
+        rc = hr_vault_fill(work->batch, gaps, count, found, found_rows, vault->settings.gap_columns, &vault->filled, error);
+    hr_batch_free(found);
+    hr_free(found_of_row);
+    hr_free(found_rows);
+    return rc;
+}
+
+/* Whether any event names unchanged columns. */
+static bool hr_vault_has_gaps(const hr_vault_settings *settings, const hr_batch *batch)
+{
+    const hr_column *lists = &batch->columns[settings->plan.unchanged];
+
+    return settings->gap_query != NULL && lists->child->length > 0;
+}
+
+static int hr_vault_prepare(hr_writer *writer, hr_work *work, hr_error *error)
+{
+    hr_vault_writer *vault;
+
+    HR_RETURN_NOT_OK(hr_vault_bind(writer, error));
+    vault = writer->vault;
+    hr_batch_free(vault->filled);
+    vault->filled = NULL;
+    memset(vault->counts, 0, sizeof(*vault->counts) * (size_t)vault->settings.step_count);
+    HR_RETURN_NOT_OK(hr_vault_check_rows(writer, work, error));
+    if (hr_vault_has_gaps(&vault->settings, work->batch))
+        HR_RETURN_NOT_OK(hr_vault_fill_gaps(writer, work, error));
+    vault->staged = writer->config->commit_at_end;
+    return hr_vault_begin(vault->splitter, vault->filled != NULL ? vault->filled : work->batch, vault->skip, true, error);
+}
+
+/* Run a statement; *rows is how many it has touched. */
+static int hr_vault_run(hr_writer *writer, const char *sql, int64_t *rows, hr_error *error)
+{
+    PGresult *result = NULL;
+
+    HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, sql, &result, error));
+    *rows = result != NULL ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
+    PQclear(result);
+    return HR_OK;
+}
+
+/* Move the stages of a kind on. Stages of keys may share a statement, which stands with the last of them. */
+static int hr_vault_merge(hr_writer *writer, hr_vault_kind kind, const int64_t *sent, bool late, hr_error *error)
+{
+    const hr_vault_settings *settings = &writer->vault->settings;
+
+    for (int32_t i = 0; i < settings->step_count; i++)
+        if (settings->steps[i].relation.kind == kind && settings->steps[i].merge[0] != '\0' && (sent[i] > 0 || kind == HR_VAULT_KEYS))
+            HR_RETURN_NOT_OK(
+                hr_vault_run(writer, late ? settings->steps[i].slow : settings->steps[i].merge, &writer->vault->window_counts[i], error));
+    return HR_OK;
+}
+
+static int hr_vault_copy(hr_writer *writer, int64_t *sent, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_batch *wide = hr_vault_wide(vault->splitter);
+
+    for (int32_t i = 0; i < vault->settings.step_count; i++) {
+        const hr_vault_step *step = &vault->settings.steps[i];
+        const uint32_t *rows;
+
+        HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, &sent[i], error));
+        if (vault->staged) {
+            writer->sql.size = 0;
+            HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "TRUNCATE %s", step->stage));
+            HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
+        }
+        if (sent[i] > 0)
+            HR_RETURN_NOT_OK(
+                hr_apply_copy(writer, wide, writer->target->copy, step->stage, step->columns, step->column_count, rows, sent[i], error));
+    }
+    vault->staged = true;
+    return HR_OK;
+}
+
+/* The order is the same for all workers, and rows come sorted by key: two that bring the same new keys wait for each other, never in a
+ * circle. */
+static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_vault_settings *settings = &vault->settings;
+    int64_t known = 0, late = 0, repaired;
+    int64_t *sent = hr_calloc((size_t)settings->step_count + 1, sizeof(*sent));
+    int rc = sent != NULL ? HR_OK : hr_error_nomem(error);
+
+    (void)work;
+    memset(vault->window_counts, 0, sizeof(*vault->window_counts) * (size_t)settings->step_count);
+    if (rc == HR_OK)
+        rc = hr_vault_range(vault->splitter, lower, upper, error);
+    if (rc == HR_OK)
+        rc = hr_vault_copy(writer, sent, error);
+    if (rc == HR_OK)
+        rc = hr_vault_merge(writer, HR_VAULT_KEYS, sent, false, error);
+    if (rc == HR_OK)
+        rc = hr_vault_run(writer, settings->last, &known, error);
+    if (rc == HR_OK && known > 0)
+        rc = hr_vault_run(writer, settings->find, &late, error);
+    if (rc == HR_OK)
+        rc = hr_vault_merge(writer, HR_VAULT_EVENTS, sent, false, error);
+    if (rc == HR_OK)
+        rc = hr_vault_merge(writer, HR_VAULT_HISTORY, sent, late > 0, error);
+    for (int32_t i = 0; i < settings->repair_count && late > 0 && rc == HR_OK; i++)
+        rc = hr_vault_run(writer, settings->repairs[i], &repaired, error);
+    for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
+        vault->counts[i] += vault->window_counts[i];
+    hr_free(sent);
+    return rc;
+}
+
+static void hr_vault_relations(hr_writer *writer, const hr_work *work)
+{
+    const hr_vault_writer *vault = writer->vault;
+    int32_t count = 0;
+
+    for (int32_t i = 0; vault != NULL && work->batch->length > 0 && i < vault->settings.step_count; i++)
+        if (vault->counts[i] > 0)
+            writer->relations[count++] = (hr_relation_count){vault->settings.steps[i].table, vault->counts[i]};
+    writer->relation_count = count;
+}
+
+const hr_applier hr_apply_vault = {"vault", hr_vault_make_stage, hr_vault_prepare, hr_vault_rows, hr_vault_relations, hr_vault_close};

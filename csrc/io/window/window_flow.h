@@ -1,0 +1,84 @@
+/* csrc/io/window/window_flow.h: a share of a window job: one partition's windows, their state, and the producer that publishes them.
+ *
+ * A share belongs to its partition and moves with it. Who takes it over opens the producer of its name, which fences whoever had it, reads
+ * the state that this one committed last, and goes on from there. Everything that a share gives (results or partial states, dead letters,
+ * its new state, its offset) goes out in one transaction. The share after the last partition is the second stage: it absorbs the partial
+ * states of the others. Not for several threads.
+ */
+#ifndef HR_IO_WINDOW_FLOW_H
+#define HR_IO_WINDOW_FLOW_H
+
+#include "window_job.h"
+#include "window_results.h"
+#include "window_state.h"
+#include "window_table.h"
+
+/* Pieces of a lane's partial that are on their way. */
+typedef struct hr_flow_parts {
+    hr_buffer bytes;
+    int32_t next; /* the piece that must come */
+} hr_flow_parts;
+
+typedef struct hr_flow {
+    hr_window_job *job;
+    int32_t partition; /* job->lanes.count: the second stage */
+    bool merge;
+    const char *topic; /* of its input */
+    int32_t source_partition;
+    hr_transaction *transaction;
+    hr_windows *windows;
+    hr_window_state state;
+    int64_t next;   /* the next offset of the input */
+    int64_t read;   /* bytes read since it was taken over */
+    bool fresh;     /* it has no state yet */
+    bool dirty;     /* something to publish though no frame has come */
+    bool idle;      /* nothing comes, and the other partitions need not wait for it */
+    bool brought;   /* it has brought frames in this run */
+    int64_t latest; /* one past the last offset that is there; -1 unknown */
+    int64_t committed_ms, moved_ms, early_ms;
+    int64_t rows_before, late_before, future_before, untimed_before; /* of the lane, at the last commit */
+    int32_t held_before;
+    hr_window_counts pending; /* since the last commit */
+    hr_outbox outbox;
+    hr_batch *rows, *results;
+    int64_t *offsets;          /* of rows */
+    const hr_record **records; /* of the chunk: those of this share */
+    int64_t record_count, record_capacity;
+    hr_window_writer writer;
+    hr_buffer table_early, table_final; /* rows for the table, as JSON */
+    hr_buffer scratch;
+    hr_flow_parts *parts; /* of each lane; second stage */
+} hr_flow;
+
+/* Take the share over. `admin` is a reader. HR_EUSAGE when its state belongs to other settings. */
+int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, hr_flow **out, hr_error *error);
+void hr_flow_close(hr_flow *flow); /* NULL is fine; what is not committed is forgotten */
+
+/* Whether its rows are still being read again. */
+static inline bool hr_flow_replays(const hr_flow *flow)
+{
+    return flow->next < flow->state.position;
+}
+
+/* Note a record of the next chunk; it stays valid until hr_flow_take. */
+int hr_flow_note(hr_flow *flow, const hr_record *record, hr_error *error);
+/* Take the noted records in: frames into the windows, partials into the second stage. */
+int hr_flow_take(hr_flow *flow, hr_decoder *decoder, hr_error *error);
+/* Nothing before `next` is to come any more. */
+void hr_flow_pass(hr_flow *flow, int64_t next);
+/* Close what can be closed (`all`: everything, the input is over) into the outbox. */
+int hr_flow_emit(hr_flow *flow, bool all, hr_error *error);
+/* Publish. Nothing while rows are read again. *lost: the share belongs to somebody else now. */
+int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bool *lost, hr_error *error);
+/* Its lane's watermark; the second stage's: that of all. */
+int64_t hr_flow_watermark(const hr_flow *flow);
+
+/* window_frames.c: the noted records as frames. */
+int hr_flow_take_frames(hr_flow *flow, hr_decoder *decoder, hr_error *error);
+/* window_merge.c: send the first stage's partial; take such in. */
+int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all, hr_error *error);
+int hr_flow_take_partials(hr_flow *flow, hr_error *error);
+/* Whether no partial is half there. */
+bool hr_flow_is_whole(const hr_flow *flow);
+
+#endif

@@ -1,0 +1,202 @@
+/* csrc/io/window/window_group.c: the consumer group of a window job. */
+#include "window_group.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HR_GROUP_WORDS_MS 2000 /* without an answer it is asked again */
+#define HR_GROUP_POLLS 100
+
+/* The share of a partition, or -1. */
+static int32_t hr_group_share(const hr_window_job *job, const char *topic, int32_t partition)
+{
+    if (strcmp(topic, job->config.topic) == 0)
+        return partition >= 0 && partition < job->lanes.count ? partition : -1;
+    return job->merges && strcmp(topic, job->config.partials) == 0 && partition == 0 ? job->lanes.count : -1;
+}
+
+static void hr_group_pause(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *partitions)
+{
+    if (partitions->cnt > 0)
+        rd_kafka_pause_partitions(rk, partitions);
+}
+
+static void hr_group_on_assign(hr_group *group, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *partitions, bool cooperative)
+{
+    for (int i = 0; i < partitions->cnt; i++) {
+        int32_t share = hr_group_share(group->job, partitions->elems[i].topic, partitions->elems[i].partition);
+
+        partitions->elems[i].offset = 0; /* it is not read by this client; where it begins does not matter */
+        if (share >= 0)
+            group->assigned[share] = true;
+    }
+    if (cooperative)
+        rd_kafka_error_destroy(rd_kafka_incremental_assign(rk, partitions));
+    else
+        rd_kafka_assign(rk, partitions);
+    hr_group_pause(rk, partitions);
+}
+
+static void hr_group_on_revoke(hr_group *group, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *partitions, bool cooperative)
+{
+    bool ours = !rd_kafka_assignment_lost(rk);
+
+    for (int i = 0; i < partitions->cnt; i++) {
+        int32_t share = hr_group_share(group->job, partitions->elems[i].topic, partitions->elems[i].partition);
+
+        if (share < 0 || !group->assigned[share])
+            continue;
+        group->revoked(group->arg, share, ours);
+        group->assigned[share] = false;
+    }
+    if (cooperative)
+        rd_kafka_error_destroy(rd_kafka_incremental_unassign(rk, partitions));
+    else
+        rd_kafka_assign(rk, NULL);
+}
+
+static void hr_group_on_rebalance(hr_kafka_client *client, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *partitions)
+{
+    hr_group *group = client->rebalance_arg;
+    const char *protocol = rd_kafka_rebalance_protocol(client->rk);
+    bool cooperative = protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
+
+    group->changed = true;
+    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+        hr_group_on_assign(group, client->rk, partitions, cooperative);
+    else
+        hr_group_on_revoke(group, client->rk, partitions, cooperative);
+}
+
+int hr_group_open(hr_window_job *job, int32_t index, void (*revoked)(void *, int32_t, bool), void *arg, hr_group *out, hr_error *error)
+{
+    char instance[256];
+    const hr_kafka_setting forced[] = {
+        {"group.id", job->config.group},        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"session.timeout.ms", "10000"},        {"heartbeat.interval.ms", "200"},
+        {"queued.max.messages.kbytes", "64"},   {"queued.min.messages", "1"},
+        {"max.partition.fetch.bytes", "65536"}, {"group.instance.id", instance},
+    };
+    rd_kafka_topic_partition_list_t *topics;
+    rd_kafka_resp_err_t err;
+
+    memset(out, 0, sizeof(*out));
+    out->job = job;
+    out->revoked = revoked;
+    out->arg = arg;
+    out->assigned = hr_calloc((size_t)job->lanes.count + 1, sizeof(*out->assigned));
+    if (out->assigned == NULL)
+        return hr_error_nomem(error);
+    if (job->config.instance != NULL)
+        snprintf(instance, sizeof(instance), "%.200s-%d", job->config.instance, (int)index);
+    HR_RETURN_NOT_OK(
+        hr_kafka_client_open(job->config.kafka, HR_KAFKA_MEMBER, forced, job->config.instance != NULL ? 8 : 7, NULL, &out->client, error));
+    out->client->rebalance = hr_group_on_rebalance;
+    out->client->rebalance_arg = out;
+    out->client->cancel = &job->cancel;
+    rd_kafka_poll_set_consumer(out->client->rk);
+    topics = rd_kafka_topic_partition_list_new(2);
+    rd_kafka_topic_partition_list_add(topics, job->config.topic, RD_KAFKA_PARTITION_UA);
+    if (job->merges)
+        rd_kafka_topic_partition_list_add(topics, job->config.partials, RD_KAFKA_PARTITION_UA);
+    err = rd_kafka_subscribe(out->client->rk, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return hr_kafka_fail(out->client, err, error, "consumer group \"%s\" cannot be joined", job->config.group);
+    return HR_OK;
+}
+
+/* What came though nothing should be read. */
+static int hr_group_message(hr_group *group, const rd_kafka_message_t *message, hr_error *error)
+{
+    char words[256];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(group->client->rk, words, sizeof(words));
+
+    if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+            return hr_error_set(error, HR_EFENCED,
+                                "another process works on job \"%s\" under the same --instance (%s); give each process its own",
+                                group->job->config.job, group->job->config.instance != NULL ? group->job->config.instance : "");
+        return hr_kafka_fail(group->client, fatal, error, "consumer group \"%s\": %s", group->job->config.group, words);
+    }
+    if (message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        return hr_kafka_fail(group->client, message->err, error, "consumer group \"%s\" cannot be joined", group->job->config.group);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        message->rkt != NULL) { /* it was fetched before the pause, or the pause was forgotten */
+        rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+
+        rd_kafka_topic_partition_list_add(list, rd_kafka_topic_name(message->rkt), message->partition);
+        rd_kafka_pause_partitions(group->client->rk, list);
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    return HR_OK; /* others pass by themselves */
+}
+
+int hr_group_poll(hr_group *group, int timeout_ms, hr_error *error)
+{
+    int rc = HR_OK;
+
+    for (int i = 0; rc == HR_OK && i < HR_GROUP_POLLS; i++) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(group->client->rk, i == 0 ? timeout_ms : 0);
+
+        if (message == NULL)
+            break;
+        rc = hr_group_message(group, message, error);
+        rd_kafka_message_destroy(message);
+    }
+    return rc;
+}
+
+int hr_group_words(hr_group *group, hr_group_word *words, hr_error *error)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(group->job->lanes.count);
+    rd_kafka_resp_err_t err;
+
+    for (int32_t p = 0; p < group->job->lanes.count; p++)
+        rd_kafka_topic_partition_list_add(list, group->job->config.topic, p);
+    err = rd_kafka_committed(group->client->rk, list, HR_GROUP_WORDS_MS);
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *each = &list->elems[i];
+        hr_group_word *word = &words[each->partition];
+        char text[64] = "";
+        int idle = 0, closed = 0;
+
+        *word = (hr_group_word){.offset = each->offset, .watermark = HR_NO_WATERMARK};
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR || each->offset < 0)
+            continue;
+        if (each->metadata != NULL && each->metadata_size < sizeof(text))
+            memcpy(text, each->metadata, each->metadata_size);
+        word->known = sscanf(text, "w=%" SCNd64 ";i=%d;c=%d", &word->watermark, &idle, &closed) == 3;
+        word->idle = idle != 0;
+        word->closed = closed != 0;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return hr_kafka_fail(group->client, err, error, "the offsets of consumer group \"%s\" cannot be asked for",
+                             group->job->config.group);
+    return HR_OK;
+}
+
+void hr_group_close(hr_group *group, int timeout_ms)
+{
+    if (group->client != NULL) {
+        rd_kafka_t *rk = group->client->rk;
+        rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
+        int64_t deadline = hr_kafka_now_ms() + timeout_ms;
+
+        if (queue != NULL) {
+            rd_kafka_error_destroy(rd_kafka_consumer_close_queue(rk, queue));
+            while (!rd_kafka_consumer_closed(rk) && hr_kafka_now_ms() < deadline) {
+                rd_kafka_message_t *message = rd_kafka_consumer_poll(rk, 20);
+
+                if (message != NULL)
+                    rd_kafka_message_destroy(message);
+            }
+            rd_kafka_queue_destroy(queue);
+        }
+        hr_kafka_client_close(group->client);
+    }
+    hr_free(group->assigned);
+    memset(group, 0, sizeof(*group));
+}

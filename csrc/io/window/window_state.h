@@ -1,0 +1,69 @@
+/* csrc/io/window/window_state.h: what one partition's share of a window job needs to go on: its marks, in the state topic.
+ *
+ * The share of partition p has the partition p of the state topic (compacted; keys "state/<i>" and "snapshot/<i>" for pieces of 0.9 MB),
+ * the second stage has the one after the last. Every transaction of the share replaces its state. Of the marks those are kept from which
+ * reading again may have to start, thinned: an older mark only means that more is read again.
+ */
+#ifndef HR_IO_WINDOW_STATE_H
+#define HR_IO_WINDOW_STATE_H
+
+#include "io/kafka/kafka_transaction.h"
+
+#define HR_WINDOW_MARKS 32 /* kept at most */
+
+/* What hr_windows_save has written, and where the share's input was then. */
+typedef struct hr_window_mark {
+    int64_t epoch, position;
+    bool snapshot; /* with windows: its bytes are in the snapshot's own messages */
+    hr_buffer bytes;
+    int64_t read; /* bytes that the share had read then, since it was taken over; not saved */
+} hr_window_mark;
+
+/* A frame whose fate is not known: its bytes, for the case that it becomes a dead letter. */
+typedef struct hr_window_held_frame {
+    int64_t offset;
+    bool has_key, has_value;
+    hr_buffer key, value;
+} hr_window_held_frame;
+
+typedef struct hr_window_state {
+    uint64_t fingerprint; /* of the settings */
+    int32_t partitions;   /* of the source topic */
+    bool closed_all;      /* the input was over for good */
+    int64_t position;     /* the next offset of the share's input */
+    int64_t told;         /* the position that the second stage was told last; -1 never */
+    hr_window_mark marks[HR_WINDOW_MARKS + 1];
+    int32_t mark_count;     /* ascending; the last one is the newest */
+    int64_t snapshot_epoch; /* of the snapshot that is in the topic; -1 none */
+    hr_buffer snapshot;     /* its bytes; filled by reading */
+    hr_window_held_frame *held;
+    int32_t held_count, held_capacity;
+    int64_t *lanes; /* second stage: the positions of the first stage's shares */
+    int32_t lane_count;
+} hr_window_state;
+
+void hr_window_state_free(hr_window_state *state);
+
+/* Read the share's state from its partition. *found false: there is none, *out is empty. Nobody else may be writing it. `admin` is a
+ * reader. HR_EKAFKA when brokers do not answer, HR_EDATA (malformed) when it is damaged. */
+int hr_window_state_read(const json_t *kafka, hr_kafka_client *admin, const char *topic, int32_t partition, const atomic_bool *cancel,
+                         hr_window_state *out, bool *found, hr_error *error);
+/* Add the state's messages to the outbox. */
+int hr_window_state_write(const hr_window_state *state, const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error);
+/* The same for the snapshot's bytes; old pieces beyond it stay, and are not looked at. */
+int hr_window_state_write_snapshot(const hr_buffer *bytes, int64_t epoch, const char *topic, int32_t partition, hr_outbox *outbox,
+                                   hr_error *error);
+
+/* Take the bytes of a new mark over (`bytes` is empty then), and drop those that are not needed: all before the last that is not after
+ * `oldest`, and some between. Returns the epoch of the oldest one kept. */
+int64_t hr_window_state_push(hr_window_state *state, int64_t epoch, int64_t position, bool snapshot, hr_buffer *bytes, int64_t oldest);
+
+/* Keep a frame's bytes, when they are not kept yet. */
+int hr_window_state_hold(hr_window_state *state, int64_t offset, const char *key, size_t key_len, const char *value, size_t len,
+                         hr_error *error);
+/* The kept frame, or NULL. */
+const hr_window_held_frame *hr_window_state_held(const hr_window_state *state, int64_t offset);
+/* Forget the i-th kept frame. */
+void hr_window_state_release(hr_window_state *state, int32_t i);
+
+#endif

@@ -1,0 +1,39 @@
+/* csrc/io/window/window_worker.h: a thread of a window job: a member of its consumer group, with the shares that the group gives it. */
+#ifndef HR_IO_WINDOW_WORKER_H
+#define HR_IO_WINDOW_WORKER_H
+
+#include "window_flow.h"
+#include "window_group.h"
+
+typedef struct hr_window_worker {
+    hr_window_job *job;
+    int32_t index;
+    pthread_t thread;
+    bool started;
+    hr_group group;
+    hr_kafka_client *admin;
+    hr_decoder *decoder;
+    hr_window_table *table;
+    hr_flow **flows;      /* of each partition, and of the second stage; NULL: not ours */
+    int64_t *retry_ms;    /* when a share that was lost may be taken again */
+    hr_source *frames;    /* all our partitions of the topic; NULL: none */
+    hr_source *partials;  /* the second stage's input */
+    int32_t *frame_lanes; /* share of each lane of `frames` */
+    hr_group_word *words;
+    bool reopen; /* the shares have changed: so must the sources */
+    int64_t looked_ms, told_ms, unowned_ms;
+    hr_window_now now; /* guarded by job->lock */
+    hr_error error;
+} hr_window_worker;
+
+/* Start the thread. On failure nothing runs. */
+int hr_window_worker_start(hr_window_worker *worker, hr_window_job *job, int32_t index, hr_error *error);
+/* Wait for its end; error.code says how it went. */
+void hr_window_worker_join(hr_window_worker *worker);
+
+/* window_watch.c: once in a while: the lag, idle partitions, the end of a bounded run, and what the progress line shows. */
+int hr_window_worker_watch(hr_window_worker *worker, hr_error *error);
+/* Whether the share has done all that this run asks of it. */
+bool hr_window_worker_is_done(const hr_window_worker *worker, const hr_flow *flow);
+
+#endif
