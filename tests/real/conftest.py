@@ -1,4 +1,6 @@
-"""A running Airflow for the tests that need all of its components: started once, with the first of them."""
+"""A running Airflow for the tests that need all of its components: started once, with the first of them.
+And the source database of the tests of vaults.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import json
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,12 +18,14 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from headrace.vault import VaultMapping
 
 from stack import kafka, mail, ports, postgres
 from stack.airflow import Airflow
 from stack.jobs import Jobs
 from stack.paths import ROOT
 from tests.airflow_env import link_dags
+from tests.real.vault_kit import Shop, make_vault
 
 SHOP = "airflow_shop"
 
@@ -123,3 +128,26 @@ def running(
             folder / "airflow", pg, dags=dags, connections=connections, settings=settings, keep=False
         ) as airflow:
             yield Running(airflow, pg, broker, sink, statsd, lineage)
+
+
+@pytest.fixture
+def shop(pg: postgres.Server, broker: kafka.Broker, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """A source database of this test's own, and its topics."""
+    name = f"shop_{zlib.crc32(request.node.name.encode()):08x}"
+    pg.create_database(name)
+    made = Shop(pg.dsn(name), name.replace("_", "-"))
+    for topic in made.topics:
+        broker.create_topic(topic, 3)
+    yield made
+    made.close()
+    pg.drop_database(name)
+    for topic in made.topics:
+        broker.delete_topic(topic)
+
+
+@pytest.fixture
+def mapping(shop: Shop, dsn: str) -> VaultMapping:
+    """The usual mapping, and its tables in the test's database."""
+    found = shop.mapping()
+    make_vault(dsn, found)
+    return found

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,14 @@ import pytest
 from headrace.cli import main
 from headrace.vault import VaultMapping
 
-from stack import kafka, postgres
+from stack import kafka
 from tests.real.load_kit import one, rows
 from tests.real.vault_kit import (
     Event,
     Shop,
+    assert_equal,
     contents,
+    dead,
     load,
     make_vault,
     send,
@@ -33,41 +33,8 @@ SEED = int(os.environ.get("HEADRACE_SEED", "20261121"))
 CHANGES = int(os.environ.get("HEADRACE_VAULT_CHANGES", "600"))
 
 
-@pytest.fixture
-def shop(pg: postgres.Server, broker: kafka.Broker, request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """A source database of this test's own, and its topics."""
-    name = f"shop_{zlib.crc32(request.node.name.encode()):08x}"
-    pg.create_database(name)
-    made = Shop(pg.dsn(name), name.replace("_", "-"))
-    for topic in made.topics:
-        broker.create_topic(topic, 3)
-    yield made
-    made.close()
-    pg.drop_database(name)
-    for topic in made.topics:
-        broker.delete_topic(topic)
-
-
-@pytest.fixture
-def mapping(shop: Shop, dsn: str) -> VaultMapping:
-    """The usual mapping, and its tables in the test's database."""
-    found = shop.mapping()
-    make_vault(dsn, found)
-    return found
-
-
 def live(shop: Shop, name: str, changes: int = CHANGES) -> None:
     shop.live(random.Random(f"{SEED}-{name}"), changes)
-
-
-def assert_equal(mapping: VaultMapping, shop: Shop, dsn: str) -> None:
-    found = verify(mapping, shop, dsn)
-    assert found.equal, str(found)
-    assert found.rows == sum(t.vault_rows for t in found.tables)
-
-
-def dead(dsn: str) -> list[tuple[Any, ...]]:
-    return rows(dsn, "SELECT reason, column_name, message FROM headrace.dead_letters ORDER BY id")
 
 
 def test_one_record_walks_from_insert_to_delete(

@@ -17,6 +17,8 @@ import psycopg
 from confluent_kafka import Producer
 from headrace.vault import VaultMapping, Verification, parse_mapping, vault_ddl, vault_load, vault_verify
 
+from tests.real.load_kit import rows
+
 MARKER = "__debezium_unavailable_value"
 
 SOURCE = """
@@ -151,13 +153,15 @@ class Shop:
             self.events.append(Event(topic, message_key, None, self.lsn))
 
     def change(self, table: str, op: str, key: dict[str, Any], sql: str, *values: Any, **hidden: str) -> None:
-        """Run a statement that touches one row, and note its event. hidden: columns sent as unchanged."""
+        """Run a statement that touches one row, and note its event. hidden: columns sent as unchanged.
+        PostgreSQL leaves out values that it keeps elsewhere, never a null.
+        """
         with self.connection.transaction():
             self.connection.execute(sql, values)
             txid = self.connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0]
         after = self.row(table, key) if op != "d" else None
         if after is not None:
-            after |= dict.fromkeys(hidden, MARKER)
+            after |= {name: MARKER for name in hidden if after[name] is not None}
         self.emit(table, op, key, after, txid=txid)
 
     def insert(self, table: str, op: str = "c", **row: Any) -> None:
@@ -176,8 +180,8 @@ class Shop:
         where = " AND ".join(f"{name} = %s" for name in key)
         self.change(table, "d", key, f"DELETE FROM shop.{table} WHERE {where}", *key.values())
 
-    def move(self, table: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-        """An update of the primary key: a delete and a create of one transaction."""
+    def move(self, table: str, old: dict[str, Any], new: dict[str, Any], *hidden: str) -> None:
+        """An update of the primary key: a delete and a create of one LSN. hidden: columns sent as unchanged."""
         sets = ", ".join(f"{name} = %s" for name in new)
         where = " AND ".join(f"{name} = %s" for name in old)
         with self.connection.transaction():
@@ -187,7 +191,10 @@ class Shop:
             txid = self.connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0]
         self.emit(table, "d", old, None, txid=txid)
         self.lsn -= 40
-        self.emit(table, "c", new, self.row(table, new), txid=txid)
+        after = self.row(table, new)
+        assert after is not None
+        after |= {name: MARKER for name in hidden if after[name] is not None}
+        self.emit(table, "c", new, after, txid=txid)
 
     def truncate(self, table: str) -> None:
         with self.connection.transaction():
@@ -295,6 +302,16 @@ def load(mapping: VaultMapping, dsn: str, bootstrap: str, **settings: Any) -> An
 
 def verify(mapping: VaultMapping, shop: Shop, dsn: str, **settings: Any) -> Verification:
     return vault_verify(mapping, shop.dsn, dsn=dsn, **settings)
+
+
+def assert_equal(mapping: VaultMapping, shop: Shop, dsn: str) -> None:
+    found = verify(mapping, shop, dsn)
+    assert found.equal, str(found)
+    assert found.rows == sum(t.vault_rows for t in found.tables)
+
+
+def dead(dsn: str) -> list[tuple[Any, ...]]:
+    return rows(dsn, "SELECT reason, column_name, message FROM headrace.dead_letters ORDER BY id")
 
 
 def contents(dsn: str, mapping: VaultMapping) -> dict[str, list[str]]:

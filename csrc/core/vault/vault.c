@@ -76,6 +76,7 @@ void hr_vault_splitter_free(hr_vault_splitter *splitter)
     hr_free(splitter->rows);
     hr_free(splitter->slots);
     hr_free(splitter->gaps);
+    hr_free(splitter->ends);
     hr_free(splitter);
 }
 

@@ -72,12 +72,16 @@ typedef struct hr_vault_gap {
     uint32_t row;   /* of the events */
     int32_t column; /* the column without its value */
     int64_t source; /* the row of the events that has it; HR_VAULT_ELSEWHERE, HR_VAULT_NOWHERE */
+    uint32_t asked; /* ELSEWHERE: the vault has it before this row of the events, under the key of this row */
+    bool created;   /* ELSEWHERE: `asked` is a create, so it is under the key whose delete has the same lsn */
 } hr_vault_gap;
 #define HR_VAULT_ELSEWHERE (-1) /* no event of the batch has it: it is in the vault, or nowhere */
-#define HR_VAULT_NOWHERE (-2)   /* the row was deleted just before: nothing could be right there */
+#define HR_VAULT_NOWHERE (-2)   /* the event before says that there is no value: the row was deleted, or the value is null */
 
-/* List the gaps of the range, in the order of the events. A gap takes its value from the event before it of the same row. `columns` are
- * those that satellites keep: others need no value. *gaps is the splitter's until the next call. */
+/* List the gaps of the range, in the order of the events. A gap takes its value from the event before it of the same row. A create with a
+ * gap is one half of a changed key: its values are those of the row that the delete of the same lsn ended. What was left out is large,
+ * so it is never null. `columns` are those that satellites and links are made of: others need no value. *gaps is the splitter's until the
+ * next call. */
 int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t column_count, const hr_vault_gap **gaps, int64_t *count,
                   hr_error *error);
 /* A copy of the events with the gaps filled: from `source` when that is a row; from the row found_rows[i] of `found` (whose column k is the

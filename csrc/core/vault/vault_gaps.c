@@ -23,23 +23,92 @@ static bool hr_vault_names(const hr_column *lists, int64_t row, const char *name
     return false;
 }
 
-/* Where the value is that event `at` left out: in the event before it of the same row, or where that one has it from. */
-static int64_t hr_vault_source(const hr_vault_splitter *splitter, const hr_column *lists, int64_t at, const char *name)
+static char hr_vault_op_of(const hr_vault_splitter *splitter, int64_t at)
+{
+    return hr_column_get_bytes(&hr_vault_wide(splitter)->columns[splitter->plan->op], splitter->events[at].row, &(size_t){0})[0];
+}
+
+static int hr_vault_compare_ends(const void *a, const void *b)
+{
+    const hr_vault_end *left = a, *right = b;
+
+    return (left->lsn > right->lsn) - (left->lsn < right->lsn);
+}
+
+/* Note the deletes of the range by their lsn. */
+static int hr_vault_note_ends(hr_vault_splitter *splitter, hr_error *error)
+{
+    splitter->end_count = 0;
+    if (splitter->event_count > splitter->end_capacity) {
+        hr_vault_end *room = hr_realloc(splitter->ends, sizeof(*room) * (size_t)splitter->event_count);
+
+        if (room == NULL)
+            return hr_error_nomem(error);
+        splitter->ends = room;
+        splitter->end_capacity = splitter->event_count;
+    }
+    for (int64_t at = 0; at < splitter->event_count; at++)
+        if (hr_vault_op_of(splitter, at) == 'd')
+            splitter->ends[splitter->end_count++] = (hr_vault_end){splitter->events[at].lsn, at};
+    if (splitter->end_count > 1)
+        qsort(splitter->ends, (size_t)splitter->end_count, sizeof(*splitter->ends), hr_vault_compare_ends);
+    return HR_OK;
+}
+
+/* The place of the delete that has this lsn, or -1. */
+static int64_t hr_vault_end_at(const hr_vault_splitter *splitter, int64_t lsn)
+{
+    int64_t low = 0, high = splitter->end_count;
+
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+
+        if (splitter->ends[middle].lsn < lsn)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < splitter->end_count && splitter->ends[low].lsn == lsn ? splitter->ends[low].at : -1;
+}
+
+/* Find the value that event `at` left out: in the event before it of the same row, or where that one has it from. A create with a gap goes
+ * on before the delete of its old key. */
+static void hr_vault_source(const hr_vault_splitter *splitter, const hr_column *lists, int64_t at, hr_vault_gap *gap)
 {
     const hr_batch *wide = hr_vault_wide(splitter);
     const hr_column *identity = &wide->columns[splitter->column_count + 1 + splitter->plan->identity];
 
-    for (int64_t before = at - 1; before >= 0; before--) {
-        uint32_t row = splitter->events[before].row;
+    gap->asked = splitter->events[at].row;
+    gap->source = HR_VAULT_ELSEWHERE;
+    for (;;) {
+        int64_t before;
 
-        if (!hr_vault_same(identity, row, splitter->events[at].row))
-            return HR_VAULT_ELSEWHERE;
-        if (hr_column_get_bytes(&wide->columns[splitter->plan->op], row, &(size_t){0})[0] == 'd')
-            return HR_VAULT_NOWHERE;
-        if (!hr_vault_names(lists, row, name))
-            return row;
+        if (hr_vault_op_of(splitter, at) == 'c') {
+            int64_t end = hr_vault_end_at(splitter, splitter->events[at].lsn);
+
+            if (end < 0) {
+                gap->asked = splitter->events[at].row;
+                gap->created = true;
+                return;
+            }
+            at = end;
+            gap->asked = splitter->events[at].row;
+        }
+        before = at - 1;
+        if (before < 0 || !hr_vault_same(identity, splitter->events[before].row, splitter->events[at].row))
+            return;
+        if (hr_vault_op_of(splitter, before) == 'd') {
+            gap->source = HR_VAULT_NOWHERE;
+            return;
+        }
+        if (!hr_vault_names(lists, splitter->events[before].row, wide->schema->columns[gap->column].name)) {
+            uint32_t row = splitter->events[before].row;
+
+            gap->source = hr_column_is_null(&wide->columns[gap->column], row) ? HR_VAULT_NOWHERE : (int64_t)row;
+            return;
+        }
+        at = before;
     }
-    return HR_VAULT_ELSEWHERE;
 }
 
 int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t column_count, const hr_vault_gap **gaps, int64_t *count,
@@ -56,10 +125,11 @@ int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t c
     lists = &wide->columns[splitter->plan->unchanged];
     if (lists->null_count == lists->length)
         return HR_OK;
+    HR_RETURN_NOT_OK(hr_vault_note_ends(splitter, error));
     for (int64_t at = 0; at < splitter->event_count; at++) {
         uint32_t row = splitter->events[at].row;
 
-        if (hr_column_is_null(lists, row) || hr_column_get_bytes(&wide->columns[splitter->plan->op], row, &(size_t){0})[0] == 'd')
+        if (hr_column_is_null(lists, row) || hr_vault_op_of(splitter, at) == 'd')
             continue;
         for (int32_t i = 0; i < column_count; i++) {
             const char *name = wide->schema->columns[columns[i]].name;
@@ -75,7 +145,8 @@ int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t c
                 splitter->gaps = more;
                 splitter->gap_capacity = room;
             }
-            splitter->gaps[n++] = (hr_vault_gap){row, columns[i], hr_vault_source(splitter, lists, at, name)};
+            splitter->gaps[n] = (hr_vault_gap){.row = row, .column = columns[i]};
+            hr_vault_source(splitter, lists, at, &splitter->gaps[n++]);
         }
     }
     *gaps = splitter->gaps;

@@ -14,6 +14,11 @@ typedef struct hr_vault_event {
     uint8_t rank;
 } hr_vault_event;
 
+/* A delete of the range, and its place among the events. */
+typedef struct hr_vault_end {
+    int64_t lsn, at;
+} hr_vault_end;
+
 struct hr_vault_splitter {
     const hr_vault_plan *plan;
     hr_hasher **hashers; /* one for each hash */
@@ -29,6 +34,8 @@ struct hr_vault_splitter {
     size_t slot_count;
     hr_vault_gap *gaps;
     int64_t gap_capacity;
+    hr_vault_end *ends; /* by lsn; room for end_capacity */
+    int64_t end_count, end_capacity;
 };
 
 /* The first eight bytes of a hash as a number that sorts alike; shorter ones count as padded with zeros. */

@@ -98,7 +98,7 @@ static int hr_vault_check_rows(hr_writer *writer, hr_work *work, hr_error *error
     return HR_OK;
 }
 
-/* Put the keys of the gaps that only the vault can fill into their stage: place, identity, lsn, rank. */
+/* Put the keys of the gaps that only the vault can fill into their stage: place, identity, lsn, rank, created. */
 static int hr_vault_send_gaps(hr_writer *writer, const hr_vault_gap *gaps, int64_t count, hr_error *error)
 {
     hr_vault_writer *vault = writer->vault;
@@ -124,13 +124,13 @@ static int hr_vault_send_gaps(hr_writer *writer, const hr_vault_gap *gaps, int64
 
         if (gaps[i].source != HR_VAULT_ELSEWHERE || (i > 0 && gaps[i - 1].row == gaps[i].row && gaps[i - 1].source == HR_VAULT_ELSEWHERE))
             continue; /* one look for all gaps of an event */
-        key = hr_column_get_bytes(identity, gaps[i].row, &size);
+        key = hr_column_is_null(identity, gaps[i].asked) ? "" : hr_column_get_bytes(identity, gaps[i].asked, &size);
         used = (size_t)snprintf(line, sizeof(line), "%u\t\\\\x", (unsigned)gaps[i].row);
         for (size_t k = 0; k < size && used < sizeof(line) - 40; k++)
             used += (size_t)snprintf(line + used, sizeof(line) - used, "%02x", (unsigned)(uint8_t)key[k]);
-        used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%lld\t%d\n",
-                                 (long long)hr_column_get_int64(&wide->columns[plan->lsn], gaps[i].row),
-                                 (int)hr_column_get_int16(ranks, gaps[i].row));
+        used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%lld\t%d\t%c\n",
+                                 (long long)hr_column_get_int64(&wide->columns[plan->lsn], gaps[i].asked),
+                                 (int)hr_column_get_int16(ranks, gaps[i].asked), gaps[i].created ? 't' : 'f');
         rc = hr_buffer_append(bytes, line, used, error);
     }
     if (rc == HR_OK)
@@ -189,6 +189,22 @@ static int hr_vault_found_batch(const hr_writer *writer, hr_batch **out, hr_erro
     return rc;
 }
 
+/* For each gap the row of `found` that has its value, or -1. What was left out is large: a null in the vault is a value that it never saw.
+ */
+static void hr_vault_known(const hr_vault_settings *settings, const hr_vault_gap *gaps, int64_t count, const hr_batch *found,
+                           const int64_t *found_of_row, int64_t *found_rows)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int32_t k = 0;
+
+        found_rows[i] = found_of_row[gaps[i].row];
+        while (k < settings->gap_count - 1 && settings->gap_columns[k] != gaps[i].column)
+            k++;
+        if (found_rows[i] >= 0 && hr_column_is_null(&found->columns[k], found_rows[i]))
+            found_rows[i] = -1;
+    }
+}
+
 /* Reject the events whose gaps nobody could fill. */
 static int hr_vault_reject_open(hr_writer *writer, hr_work *work, const hr_vault_gap *gaps, int64_t count, const int64_t *found_rows,
                                 hr_error *error)
@@ -234,8 +250,8 @@ static int hr_vault_fill_gaps(hr_writer *writer, hr_work *work, hr_error *error)
         rc = hr_vault_send_gaps(writer, gaps, count, error);
     if (rc == HR_OK && elsewhere)
         rc = hr_vault_read_found(writer, found, found_of_row, work->batch->length, error);
-    for (int64_t i = 0; i < count && rc == HR_OK; i++)
-        found_rows[i] = elsewhere ? found_of_row[gaps[i].row] : -1;
+    if (rc == HR_OK && elsewhere)
+        hr_vault_known(&vault->settings, gaps, count, found, found_of_row, found_rows);
     if (rc == HR_OK)
         rc = hr_vault_reject_open(writer, work, gaps, count, found_rows, error);
     if (rc == HR_OK)

@@ -98,7 +98,8 @@ class _Builder:
     def begin(self) -> str:
         """The stages, made anew."""
         gaps = (
-            f"CREATE TEMP TABLE headrace_gaps (place bigint, key bytea, lsn bigint, seq smallint){_EMPTIED}"
+            "CREATE TEMP TABLE headrace_gaps "
+            f"(place bigint, key bytea, lsn bigint, seq smallint, created boolean){_EMPTIED}"
         )
         late = f"CREATE TEMP TABLE headrace_late (key bytea){_EMPTIED}"
         diffs = "".join(f", {quote(s.diff)} bytea" for s in self.table.satellites)
@@ -217,28 +218,66 @@ class _Builder:
         return {**made, "slow": slow}
 
     def gaps(self) -> dict[str, Any] | None:
-        """Where a value is that an event left out: in the satellite's row in force before it."""
-        columns = [c for s in self.table.satellites for c in s.columns]
-        columns = list(dict.fromkeys(columns))
-        if not columns:
+        """Where a value is that an event left out: in the satellite's row in force before it, or in the hub
+        that the link in force leads to. Of a create, in those of the row that the delete of the same LSN
+        ended. What is null there is not known.
+        """
+        satellites = {
+            c: number for number, s in reversed([*enumerate(self.table.satellites)]) for c in s.columns
+        }
+        linked, link_joins = self.linked_columns({*satellites, *self.table.key})
+        listed = [f"s{number}.{quote(c)}::text" for c, number in satellites.items()] + list(linked.values())
+        if not listed:
             return None
-        before = "({0}.dv_lsn, {0}.dv_seq) < (g.lsn, g.seq) ORDER BY {0}.dv_lsn DESC, {0}.dv_seq DESC LIMIT 1"
-        listed, joins, done = ["g.place"], [], set()
-        for number, satellite in enumerate(self.table.satellites):
-            alias = f"s{number}"
-            for column in satellite.columns:
-                if column not in done:
-                    done.add(column)
-                    listed.append(f"{alias}.{quote(column)}::text")
-            joins.append(
-                f"JOIN LATERAL (SELECT * FROM {qualified(self.mapping, satellite.table)} x "
-                f"WHERE x.{self.parent} = g.key AND {before.format('x')}) {alias} ON true"
-            )
-        query = (
-            f"SELECT {', '.join(listed)} FROM {_GAPS} g JOIN LATERAL (SELECT t.dv_op FROM {self.tracking} t "
-            f"WHERE t.{self.parent} = g.key AND {before.format('t')}) p ON p.dv_op <> 'd' {' '.join(joins)}"
+        before = "({0}.dv_lsn, {0}.dv_seq) < (k.lsn, k.seq) ORDER BY {0}.dv_lsn DESC, {0}.dv_seq DESC LIMIT 1"
+        joins = [
+            f"LEFT JOIN LATERAL (SELECT * FROM {qualified(self.mapping, satellite.table)} x "
+            f"WHERE x.{self.parent} = k.key AND {before.format('x')}) s{number} ON true"
+            for number, satellite in enumerate(self.table.satellites)
+        ]
+        ended = (
+            f"SELECT t.{self.parent} AS key, t.dv_lsn, t.dv_seq FROM {self.tracking} t "
+            "WHERE g.created AND t.dv_op = 'd' AND t.dv_lsn = g.lsn LIMIT 1"
         )
-        return {"columns": columns, "stage": _GAPS, "query": query}
+        place = (
+            "SELECT CASE WHEN g.created THEN d.key ELSE g.key END AS key, g.lsn, "
+            "CASE WHEN g.created THEN d.dv_seq ELSE g.seq END AS seq"
+        )
+        query = (
+            f"SELECT g.place, {', '.join(listed)} FROM {_GAPS} g LEFT JOIN LATERAL ({ended}) d ON true "
+            f"CROSS JOIN LATERAL ({place}) k JOIN LATERAL (SELECT t.* FROM {self.tracking} t "
+            f"WHERE t.{self.parent} = k.key AND {before.format('t')}) p ON p.dv_op <> 'd' "
+            f"{' '.join([*joins, *link_joins])}"
+        )
+        return {"columns": [*satellites, *linked], "stage": _GAPS, "query": query}
+
+    def linked_columns(self, others: set[str]) -> tuple[dict[str, str], list[str]]:
+        """The columns that only the hubs of the links in force have, and the joins that lead there."""
+        found: dict[str, str] = {}
+        joins: list[str] = []
+        for number, name in enumerate(tracked_links(self.table)):
+            link = self.mapping.links[name]
+            needed = [
+                role
+                for role in link.roles
+                if any(c not in others and c not in found for c in self.table.references[role].columns)
+            ]
+            if not needed:
+                continue
+            joins.append(
+                f"LEFT JOIN {qualified(self.mapping, link.table)} l{number} "
+                f"ON l{number}.{quote(link.hash)} = p.{quote(name + '_hk')}"
+            )
+            for place, role in enumerate(needed):
+                hub, alias = self.mapping.hub_of(self.table, role), f"h{number}_{place}"
+                joins.append(
+                    f"LEFT JOIN {qualified(self.mapping, hub.table)} {alias} "
+                    f"ON {alias}.{quote(hub.hash)} = l{number}.{quote(role + '_hk')}"
+                )
+                for column, key in zip(self.table.references[role].columns, hub.keys, strict=True):
+                    if column not in others:
+                        found.setdefault(column, f"{alias}.{quote(key)}::text")
+        return found, joins
 
     def late(self) -> dict[str, Any]:
         """Keys of the batch that have later events in the vault already. Their satellites are gone through
