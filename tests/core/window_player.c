@@ -5,6 +5,7 @@
  *     spec NAME KIND UNIT SIZE EVERY GAP ORIGIN    a kind of windows (numbers of window.h)
  *     open BY LATENESS JUMP VOTES LANES STAGES     -1: no lateness, no jump; STAGES 2: each lane has windows of its own, others merge them
  *     row LANE AT ID KEY                           AT in microseconds or "null"; KEY "-": null
+ *     raise LANE WATERMARK                         the lane has brought nothing, and others went on
  *     close | mark | snapshot | crash | end
  *
  * A mark or snapshot publishes the results and verdicts since the one before, as a worker's transaction does. A crash loses what was not
@@ -255,6 +256,16 @@ static void take_row(player *p, const char *line)
     add_row(p, lane, p->counts[lane] - 1);
 }
 
+static void raise_lane(player *p, const char *line)
+{
+    int64_t watermark;
+    int lane;
+
+    if (sscanf(line, "raise %d %" SCNd64, &lane, &watermark) != 2 || lane < 0 || lane >= p->lanes)
+        exit(2);
+    must(hr_windows_raise(p->two_stages ? p->firsts[lane] : p->windows, lane, watermark, &p->error), p, "raise");
+}
+
 static void finish(player *p)
 {
     for (int32_t lane = 0; lane < p->lanes && p->two_stages; lane++) {
@@ -308,6 +319,8 @@ int main(void)
             open_windows(&p, line);
         } else if (strcmp(word, "row") == 0) {
             take_row(&p, line);
+        } else if (strcmp(word, "raise") == 0) {
+            raise_lane(&p, line);
         } else if (strcmp(word, "close") == 0) {
             close_windows(&p, false);
         } else if (strcmp(word, "mark") == 0 || strcmp(word, "snapshot") == 0) {

@@ -57,6 +57,14 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Raise:
+    """The lane brought nothing while others went on: its watermark is this, at least."""
+
+    lane: int
+    at: int
+
+
+@dataclass(frozen=True)
 class Script:
     zone: str
     kinds: list[Kind]
@@ -66,7 +74,7 @@ class Script:
     votes: int
     lanes: int
     stages: int
-    steps: list[Row | str] = field(default_factory=list)
+    steps: list[Row | Raise | str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """What the player reads. Line numbers are the steps of its results."""
@@ -75,14 +83,18 @@ class Script:
             f"zone {self.zone}",
             *(f"spec {kind.name} {kind.line}" for kind in self.kinds),
             f"open {int(self.keyed)} {late} {jump} {self.votes} {self.lanes} {self.stages}",
-            *(
-                step
-                if isinstance(step, str)
-                else f"row {step.lane} {'null' if step.at is None else step.at} {step.uid} {step.key}"
-                for step in self.steps
-            ),
+            *(spell(step) for step in self.steps),
             "end",
         ]
+
+
+def spell(step: Row | Raise | str) -> str:
+    """A step's line."""
+    if isinstance(step, Raise):
+        return f"raise {step.lane} {step.at}"
+    if isinstance(step, Row):
+        return f"row {step.lane} {'null' if step.at is None else step.at} {step.uid} {step.key}"
+    return step
 
 
 def fixed_kind(number: int, size: int, every: int, origin: int) -> Kind:
@@ -173,12 +185,18 @@ def scripts(draw: st.DrawFn, crashes: bool, stages: int) -> Script:
     clocks = [draw(st.sampled_from(STARTS))] * lanes
     ahead = st.sampled_from([0, 0, 1, step // 2, step, step, 3 * step])
     aside = st.sampled_from([0, 0, 0, 0, -step, -3 * step, -10 * step, -100 * step, 70 * step, None])
-    acts = ["close", "mark", "snapshot", "crash"] if crashes else ["close"]
+    acts = ["close", "raise", "mark", "snapshot", "crash"] if crashes else ["close", "raise"]
     for act in draw(st.lists(st.sampled_from(["rows", "rows", "rows", *acts]), max_size=24)):
-        if act != "rows":
+        if act not in ("rows", "raise"):
             script.steps.append(act)
             continue
         lane = draw(st.integers(0, lanes - 1))
+        if act == "raise":  # the others are so far ahead, and it goes on from about there
+            clocks[lane] += draw(st.sampled_from([step, 5 * step, 60 * step, 300 * step]))
+            script.steps.append(Raise(lane, clocks[lane] - (lateness or 0)))
+            if crashes:
+                script.steps.append("mark")  # a worker tells nobody before it is saved
+            continue
         for move, off, uid, key in draw(
             st.lists(
                 st.tuples(ahead, aside, st.integers(-3, 6), st.sampled_from("ab-")), min_size=1, max_size=8
@@ -194,9 +212,10 @@ def scripts(draw: st.DrawFn, crashes: bool, stages: int) -> Script:
 
 @dataclass
 class Lane:
-    """One lane's order: what it has shown, and what it holds."""
+    """One lane's order: what it has shown, what it was raised to, and what it holds."""
 
     high: int | None = None
+    floor: int | None = None
     held: list[int] = field(default_factory=list)
     others: int = 0
 
@@ -215,7 +234,19 @@ class Twin:
 
     def watermark(self, lane: Lane) -> int | None:
         late = self.script.lateness
-        return None if lane.high is None or late is None else lane.high - late
+        own = None if lane.high is None or late is None else lane.high - late
+        return max((mark for mark in (own, lane.floor) if mark is not None), default=None)
+
+    def shown(self, lane: Lane) -> int | None:
+        """What a jump is measured from: the high, or the one that a raised watermark stands for."""
+        raised = None if lane.floor is None else lane.floor + (self.script.lateness or 0)
+        return max((at for at in (lane.high, raised) if at is not None), default=None)
+
+    def lift(self, step: Raise) -> None:
+        lane = self.lanes[step.lane]
+        mark = self.watermark(lane)
+        if mark is None or step.at > mark:
+            lane.floor = step.at
 
     def reached(self) -> int | None:
         """The watermark of all lanes."""
@@ -230,7 +261,7 @@ class Twin:
         lane, jump, votes = self.lanes[row.lane], self.script.jump, self.script.votes
         if row.at is None:
             self.refuse(place, NO_TIME)
-        elif jump is not None and (lane.high is None or row.at > lane.high + jump):
+        elif jump is not None and ((shown := self.shown(lane)) is None or row.at > shown + jump):
             lane.held.append(place)
             if len(lane.held) == votes:
                 self.believe(lane, jump)
@@ -343,6 +374,8 @@ def expect(script: Script) -> Expected:
     for number, step in enumerate(script.steps, first):
         if isinstance(step, Row):
             twin.add(step)
+        elif isinstance(step, Raise):
+            twin.lift(step)
         elif step == "close":
             mark = twin.reached()
             for window in twin.windows() if mark is not None else ():
@@ -456,10 +489,10 @@ def test_two_stages_are_one(player: Path, script: Script) -> None:
 def test_how_lanes_interleave_does_not_matter(player: Path, script: Script, mix: Any) -> None:
     """The same lanes, each in its own order, in another order among each other: the same results."""
     queues = [
-        [step for step in script.steps if isinstance(step, Row) and step.lane == lane]
+        [step for step in script.steps if isinstance(step, (Row, Raise)) and step.lane == lane]
         for lane in range(script.lanes)
     ]
-    steps: list[Row | str] = []
+    steps: list[Row | Raise | str] = []
     while any(queues):
         steps.append(mix.choice([queue for queue in queues if queue]).pop(0))
         if mix.random() < 0.1:
@@ -468,6 +501,17 @@ def test_how_lanes_interleave_does_not_matter(player: Path, script: Script, mix:
     (results, verdicts), (others, other_verdicts) = play(player, script), play(player, other)
     assert sorted(row[1:] for row in results) == sorted(row[1:] for row in others)
     assert sorted(verdicts) == sorted(other_verdicts)
+
+
+def test_a_sparse_lane_goes_on_where_it_was_raised_to(player: Path) -> None:
+    """It brought nothing for five hours, while the others went on: what it brings then is no jump."""
+    script = Script("UTC", [fixed_kind(0, HOUR, HOUR, 0)], False, HOUR, HOUR, 8, 1, 1)
+    script.steps.extend([*[Row(0, 0, uid, "a") for uid in range(8)], Raise(0, 5 * HOUR), "close"])
+    script.steps.extend([Row(0, 6 * HOUR + MINUTE, 9, "a"), Raise(0, 7 * HOUR), "close"])
+    check(player, script, when=True)
+    results, verdicts = play(player, script)
+    assert [row[3] for row in results] == [str(HOUR), str(7 * HOUR)]
+    assert verdicts == []
 
 
 def test_the_twin_and_the_kernel_can_differ(player: Path) -> None:

@@ -8,11 +8,17 @@ int64_t hr_lane_watermark(const hr_lane *lane, int64_t lateness)
     return watermark > lane->floor ? watermark : lane->floor;
 }
 
-bool hr_lane_jumps(const hr_lane *lane, int64_t time, int64_t jump)
+/* A lane that was raised to a watermark is as good as one that has shown this watermark plus the lateness: what a sparse lane brings must
+ * not be held, and late in the end, because others have gone on without it. */
+bool hr_lane_jumps(const hr_lane *lane, int64_t time, int64_t lateness, int64_t jump)
 {
+    int64_t shown = lane->floor == HR_NO_WATERMARK ? HR_NO_WATERMARK : hr_time_plus(lane->floor, lateness);
+
     if (jump == HR_WINDOW_JUMP_OFF)
         return false;
-    return lane->high == HR_NO_WATERMARK || time > hr_time_plus(lane->high, jump);
+    if (lane->high > shown)
+        shown = lane->high;
+    return shown == HR_NO_WATERMARK || time > hr_time_plus(shown, jump);
 }
 
 int64_t hr_lane_bound(const hr_lane *lane, int64_t jump)

@@ -46,8 +46,8 @@ typedef struct hr_lane {
 
 /* high - lateness, but not below the floor; HR_NO_WATERMARK when there is none. */
 int64_t hr_lane_watermark(const hr_lane *lane, int64_t lateness);
-/* Whether a row at `time` must be held. */
-bool hr_lane_jumps(const hr_lane *lane, int64_t time, int64_t jump);
+/* Whether a row at `time` must be held: it is more than `jump` ahead of the high, and of floor + lateness. */
+bool hr_lane_jumps(const hr_lane *lane, int64_t time, int64_t lateness, int64_t jump);
 /* The lower median of the held times, plus the jump: rows up to there are confirmed when the vote is won. */
 int64_t hr_lane_bound(const hr_lane *lane, int64_t jump);
 /* Note an event that has happened, to be saved. HR_ENOMEM changes nothing. */

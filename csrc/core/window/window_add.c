@@ -482,7 +482,7 @@ static int hr_windows_add_row(hr_windows *windows, hr_lane *lane, const hr_batch
         hr_windows_tell(windows, lane, offset, timed ? HR_VERDICT_NO_WINDOW : HR_VERDICT_NO_TIME, 0);
         return HR_OK;
     }
-    if (HR_UNLIKELY(hr_lane_jumps(lane, time, windows->options.jump)))
+    if (HR_UNLIKELY(hr_lane_jumps(lane, time, windows->options.lateness, windows->options.jump)))
         return hr_held_add(windows, lane, rows, row, time, offset, error);
     if (HR_UNLIKELY(lane->held_count > 0) && lane->behind + 1 >= windows->options.votes)
         HR_RETURN_NOT_OK(hr_held_refuse(windows, lane, error));
