@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 import signal
 import sys
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 from aiosmtpd.controller import UnthreadedController
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from stack import ports
 from stack.paths import ROOT
-from stack.process import NotReady, Process, start, wait_ready
-from stack.state import Record, State
+from stack.process import Process, start
+from stack.service import Service
+from stack.state import State
 
 
-class Sink:
+class Sink(Service):
     """The mail server with a folder of its own: mails are FOLDER/inbox/*.eml in the order they came."""
+
+    what = "the mail server"
+    start_patience = 30
+    stop_patience = 5
+    pause = 0.05
 
     def __init__(
         self,
@@ -38,27 +41,8 @@ class Sink:
         keep: bool = True,
         state: State | None = None,
     ) -> None:
-        self.folder = folder.resolve()
-        self.name = "mail"
+        super().__init__("mail", folder, port=port, keep=keep, tied=tied, state=state)
         self.inbox = self.folder / "inbox"
-        self._preferred = port
-        self._tied = tied
-        self._keep = keep
-        self._state = state or State(self.folder / "state.json")
-
-    @property
-    def process(self) -> Process | None:
-        """The running server process, or None."""
-        record = self._state.running(self.name)
-        return record.process if record else None
-
-    @property
-    def port(self) -> int:
-        """Where the running server takes mail (SMTP, no login, no TLS)."""
-        record = self._state.running(self.name)
-        if record is None:
-            raise RuntimeError(f"the mail server of {self.folder} does not run")
-        return int(record.info["port"])
 
     def messages(self) -> list[EmailMessage]:
         """All mails so far, parsed, oldest first."""
@@ -67,48 +51,21 @@ class Sink:
             for path in sorted(self.inbox.glob("*.eml"))
         ]
 
-    def start(self, patience: float = 30) -> Sink:
-        """Start the server unless it runs."""
-        if self._state.running(self.name):
-            return self
+    def prepare(self) -> None:
+        """Make the folder of the mails."""
         self.inbox.mkdir(parents=True, exist_ok=True)
-        for attempt in range(3):
-            port = ports.pick(self._preferred, "the mail server")
-            process = start(
-                self.name,
-                [sys.executable, "-m", "stack.mail", self.inbox, str(port)],
-                log=self.folder / "mail.log",
-                cwd=ROOT,
-                tied=signal.SIGTERM if self._tied else None,
-            )
-            try:
-                wait_ready(process, partial(ports.answers, port), patience, pause=0.05)
-                break
-            except NotReady as error:
-                if attempt == 2 or not error.port_taken:
-                    raise
-        self._state.put(Record(process, {"port": port}))
-        return self
 
-    def stop(self) -> None:
-        """Stop the server; the mails are kept."""
-        record = self._state.running(self.name)
-        if record is not None:
-            record.process.stop(signal.SIGTERM, 5)
-        self._state.drop(self.name)
+    def _launch(self, port: int) -> Process:
+        return start(
+            self.name,
+            [sys.executable, "-m", "stack.mail", self.inbox, str(port)],
+            log=self.folder / "mail.log",
+            cwd=ROOT,
+            tied=self._tie(),
+        )
 
-    def destroy(self) -> None:
-        """Stop the server and remove its folder with the mails."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Sink:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop() if self._keep else self.destroy()
+    def _ready(self, process: Process) -> bool:
+        return ports.answers(self.port)
 
 
 class _Handler:

@@ -13,14 +13,6 @@ __all__ = ["SETTINGS", "USER", "Server", "account", "binaries", "remove_copy", "
 class Server(postgresql.Server):
     """One PostgreSQL server with a folder of its own: headrace.embedded.postgresql has the parameters."""
 
-    def start(self, patience: float = 60) -> Server:
-        """Start the server unless it runs; the cluster is made the first time. Returns when it answers."""
-        super().start(patience)
-        return self
-
-    def __enter__(self) -> Server:
-        return self.start()
-
     def connect(self, database: str = "postgres", autocommit: bool = True) -> psycopg.Connection:
         """A psycopg connection as superuser."""
         return psycopg.connect(self.dsn(database), autocommit=autocommit)

@@ -114,11 +114,10 @@ class Replica(postgres.Server):
         """The owner's password: a replica has the primary's roles."""
         return self._primary.password
 
-    def start(self, patience: float = 60) -> Replica:
-        """Start the replica, which is copied from the primary the first time. Both must be of one mind about
-        where the primary is: its port is told anew each time.
+    def prepare(self) -> None:
+        """Copy the primary the first time. Both must be of one mind about where the primary is: its port is
+        told anew each time.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._prepare_home()
         passfile = self._home / "primary.pgpass"
         _write_for_server(
@@ -133,8 +132,7 @@ class Replica(postgres.Server):
             application_name=REPLICA,
         )
         self._settings["primary_slot_name"] = REPLICA_SLOT
-        super().start(patience)
-        return self
+        super().prepare()
 
     def _initdb(self) -> None:
         """Copy the primary. The slot is made first, so that no log is missed from the copy on."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from stack import kafka, ports
 from stack.connect.rest import ConnectError, Rest
 from stack.kafka.broker import java_command
-from stack.process import NotReady, Process, start, wait_ready
+from stack.process import Process, start
 from stack.secrets import write_private
-from stack.state import Record, State
+from stack.service import Service
+from stack.state import State
 
 _LOG = Path(kafka.__file__).with_name("log4j2.yaml")
 
 
-class Worker:
+class Worker(Service):
     """A Connect worker beside a running broker, in a folder of its own.
 
     `plugins`: the folder of connectors, `stack.connect.plugins()` for Debezium's; None for what Connect
@@ -27,7 +25,13 @@ class Worker:
     None for a random one. `tied`: the worker dies with this process. `keep`: False removes the folder when
     the `with` block ends. `settings`: worker properties that add to or override those made here. `state`:
     where the running process is remembered.
+
+    A stop lets the tasks flush and commit first; after a kill the next start goes on from the offsets in the
+    broker.
     """
+
+    what = "Kafka Connect"
+    start_patience = 120
 
     def __init__(
         self,
@@ -44,37 +48,15 @@ class Worker:
         settings: Mapping[str, str] | None = None,
         state: State | None = None,
     ) -> None:
-        self.folder = folder.resolve()
+        super().__init__(group, folder, port=port, keep=keep, tied=tied, state=state)
         self.broker = broker
-        self.name = group
         self.heap = heap
         self.properties = self.folder / "worker.properties"
         self.secrets = self.folder / "secrets.properties"
         self.log = self.folder / "connect.log"
         self._plugins = plugins
-        self._preferred = port
         self._java_options = java_options
-        self._tied = tied
-        self._keep = keep
         self._settings = dict(settings or {})
-        self._state = state or State(self.folder / "state.json")
-        self._port: int | None = None
-
-    @property
-    def process(self) -> Process | None:
-        """The running process, or None."""
-        record = self._state.running(self.name)
-        return record.process if record else None
-
-    @property
-    def port(self) -> int:
-        """The port of REST, of the running worker or the one it had when it last ran under this object."""
-        record = self._state.running(self.name)
-        if record is not None:
-            return int(record.info["port"])
-        if self._port is None:
-            raise RuntimeError(f"the Connect worker of {self.folder} does not run")
-        return self._port
 
     @property
     def url(self) -> str:
@@ -106,59 +88,11 @@ class Worker:
             write_private(self.secrets, text)
         return text != before
 
-    def start(self, patience: float = 120) -> Worker:
-        """Start the worker unless it runs. Returns when it takes connectors."""
-        if self.process is not None:
-            return self
-        self.folder.mkdir(parents=True, exist_ok=True)
-        port = self._port if self._port and ports.is_free(self._port) else None
-        for attempt in range(3):
-            port = port or ports.pick(self._preferred, "Kafka Connect")
-            self._configure(port)
-            self._port = port
-            process = self._launch()
-            try:
-                wait_ready(process, self._answers, patience)
-                break
-            except NotReady as error:
-                if attempt == 2 or not error.port_taken:
-                    raise
-                port = None
-        self._state.put(Record(process, {"port": port}))
-        return self
-
-    def stop(self, patience: float = 30) -> None:
-        """End the worker the orderly way: its tasks flush and commit first."""
-        process = self.process
-        if process is not None:
-            process.stop(signal.SIGTERM, patience)
-        self._state.drop(self.name)
-
-    def kill(self) -> None:
-        """End the worker as a crash would; the next start goes on from the offsets in the broker."""
-        process = self.process
-        if process is not None:
-            process.kill()
-        self._state.drop(self.name)
-
-    def destroy(self) -> None:
-        """Stop the worker and remove its folder. What it keeps in the broker stays there."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Worker:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop() if self._keep else self.destroy()
-
     # -- inside
     # -----------------------------------------------------------------------------------------------
 
-    def _launch(self) -> Process:
-        """Start the process; it is not ready yet when this returns."""
+    def _launch(self, port: int) -> Process:
+        self._configure(port)
         options = [
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.net.preferIPv4Stack=true",
@@ -171,7 +105,7 @@ class Worker:
             [*command, "org.apache.kafka.connect.cli.ConnectDistributed", self.properties],
             log=self.log,
             cwd=self.folder,
-            tied=signal.SIGTERM if self._tied else None,
+            tied=self._tie(),
         )
 
     def _configure(self, port: int) -> None:
@@ -208,7 +142,7 @@ class Worker:
         }
         self.properties.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
 
-    def _answers(self) -> bool:
+    def _ready(self, process: Process) -> bool:
         """Whether the worker takes connectors."""
         try:
             Rest(self.url, patience=5).connectors()

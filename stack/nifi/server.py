@@ -9,20 +9,21 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from stack import ports, secrets
 from stack.nifi.distribution import java_home, made
 from stack.nifi.rest import NiFiError, Rest
-from stack.process import NotReady, Process, log_text, start, wait_ready
-from stack.state import Record, State
+from stack.process import NotReady, Process, log_text, start
+from stack.service import Service
+from stack.state import State
 
 USER = "headrace"
 
 _HERE = Path(__file__).resolve().parent
 
 
-class NiFi:
+class NiFi(Service):
     """A NiFi in a folder of its own, with everything that it writes.
 
     `port`: preferred port of HTTPS, None for a random one. `tied`: it dies with this process. `keep`: False
@@ -30,7 +31,10 @@ class NiFi:
     `state`: where the running process is remembered.
     """
 
-    name = "nifi"
+    what = "NiFi"
+    start_patience = 240
+    stop_patience = 40
+    pause = 0.5
 
     def __init__(
         self,
@@ -44,37 +48,16 @@ class NiFi:
         python: str = sys.executable,
         state: State | None = None,
     ) -> None:
-        self.folder = folder.resolve()
+        super().__init__("nifi", folder, port=port, keep=keep, tied=tied, state=state)
         self.home = self.folder / "home"
         self.conf = self.home / "conf"
         self.log = self.home / "logs" / "nifi-app.log"
         self.output = self.folder / "nifi-stdout.log"
         self.passfile = self.folder / "secrets" / "password"
         self.certificate = self.conf / "nifi.crt"
-        self._preferred = port
         self._heap = heap
-        self._tied = tied
-        self._keep = keep
         self._env = dict(env or {})
         self._python = python
-        self._state = state or State(self.folder / "state.json")
-        self._port: int | None = None
-
-    @property
-    def process(self) -> Process | None:
-        """The running process, or None."""
-        record = self._state.running(self.name)
-        return record.process if record else None
-
-    @property
-    def port(self) -> int:
-        """The port of HTTPS, of the running NiFi or the one it had when it last ran under this object."""
-        record = self._state.running(self.name)
-        if record is not None:
-            return int(record.info["port"])
-        if self._port is None:
-            raise RuntimeError(f"the NiFi of {self.folder} does not run")
-        return self._port
 
     @property
     def url(self) -> str:
@@ -107,60 +90,25 @@ class NiFi:
         self._properties(self._port or 0)
         return self.home
 
-    def start(self, patience: float = 240) -> NiFi:
+    def start(self, patience: float | None = None) -> Self:
         """Start NiFi unless it runs. Returns when it answers to its user."""
-        if self.process is not None:
-            return self
-        self.prepare()
-        port = self._port if self._port and ports.is_free(self._port) else None
-        for attempt in range(3):
-            port = port or ports.pick(self._preferred, "NiFi")
-            self._port = port
-            self._properties(port)
-            process = self._launch()
-            try:
-                wait_ready(process, self._answers, patience, pause=0.5)
-                break
-            except NotReady as error:
-                if attempt == 2 or not error.port_taken:
-                    raise NotReady(f"{error}\n{log_text(self.log)[-2000:]}") from None
-                port = None
-        self._state.put(Record(process, {"port": port}))
-        return self
-
-    def stop(self, patience: float = 40) -> None:
-        """End NiFi the orderly way, its Python children too."""
-        process = self.process
-        if process is not None:
-            process.stop(signal.SIGTERM, patience)
-        self._state.drop(self.name)
+        try:
+            return super().start(patience)
+        except NotReady as error:
+            raise NotReady(f"{error}\n{log_text(self.log)[-2000:]}", error.port_taken) from None
 
     def kill(self) -> None:
         """End NiFi as a crash would, and its Python children, which have nobody to talk to any more."""
         process = self.process
+        super().kill()
         if process is not None:
-            process.kill()
             process.stop(signal.SIGKILL, 1)
-        self._state.drop(self.name)
-
-    def destroy(self) -> None:
-        """Stop NiFi and remove its folder."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> NiFi:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop() if self._keep else self.destroy()
 
     # -- inside
     # -----------------------------------------------------------------------------------------------
 
-    def _launch(self) -> Process:
-        """Start the process; it is not ready yet when this returns."""
+    def _launch(self, port: int) -> Process:
+        self._properties(port)
         management = ports.pick(None, "NiFi's management")
         command = [
             str(java_home() / "bin" / "java"),
@@ -185,10 +133,10 @@ class NiFi:
             log=self.output,
             cwd=self.home,
             env={**os.environ, "JAVA_HOME": str(java_home()), **self._env},
-            tied=signal.SIGTERM if self._tied else None,
+            tied=self._tie(),
         )
 
-    def _answers(self) -> bool:
+    def _ready(self, process: Process) -> bool:
         """Whether NiFi lets its user in and has read its flow."""
         try:
             self.rest().ask("GET", "/flow/process-groups/root")

@@ -23,16 +23,15 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
 from headrace.embedded import ports
-from headrace.embedded.process import NotReady, Process, identity, start, wait_ready
+from headrace.embedded.process import Process, identity, start
 from headrace.embedded.secrets import kept, password, write_private
-from headrace.embedded.state import Record, State
+from headrace.embedded.service import Service
+from headrace.embedded.state import State
 
 log = logging.getLogger(__name__)
 
@@ -164,13 +163,20 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
-class Server:
+class Server(Service):
     """One PostgreSQL server with a folder of its own.
+
+    A stop is the fast one: open transactions are rolled back, the data is flushed and kept; after a kill the
+    next start recovers.
 
     `port`: preferred port, None for a random one. `durable`: False gives up crash safety for speed, for
     tests. `keep`: False removes the data when the `with` block ends. `tied`: the server dies with this
     process. `settings` adds to or overrides SETTINGS. `state`: where the running process is remembered.
     """
+
+    what = "PostgreSQL"
+    stop_signal = signal.SIGINT
+    pause = 0.05
 
     def __init__(
         self,
@@ -183,33 +189,11 @@ class Server:
         settings: Mapping[str, str] | None = None,
         state: State | None = None,
     ) -> None:
-        self.folder = folder.resolve()
-        self.name = "postgres"
-        self._preferred = port
-        self._keep = keep
-        self._tied = tied
+        super().__init__("postgres", folder, port=port, keep=keep, tied=tied, state=state)
         self._settings = {**SETTINGS, **({} if durable else _UNSAFE_BUT_QUICK), **(settings or {})}
-        self._state = state or State(self.folder / "state.json")
-        self._port: int | None = None
 
     # -- what a client needs
     # ------------------------------------------------------------------------------------
-
-    @property
-    def process(self) -> Process | None:
-        """The running server process (the postmaster), or None."""
-        record = self._state.running(self.name)
-        return record.process if record else None
-
-    @property
-    def port(self) -> int:
-        """The port of the running server, or the one it had when it last ran under this object."""
-        record = self._state.running(self.name)
-        if record is not None:
-            return int(record.info["port"])
-        if self._port is None:
-            raise RuntimeError(f"the PostgreSQL server of {self.folder} does not run")
-        return self._port
 
     @property
     def password(self) -> str:
@@ -272,74 +256,33 @@ class Server:
             return self.folder
         return root_folder() / "data" / hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
 
-    def start(self, patience: float = 60) -> Server:
-        """Start the server unless it runs; the cluster is made the first time. Returns when it answers."""
-        if self._state.running(self.name):
-            return self
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def prepare(self) -> None:
+        """Make the cluster the first time."""
         self._prepare_home()
         if not (self.data / "PG_VERSION").exists():
             self._initdb()
-        port = self._port if self._port and ports.is_free(self._port) else None
-        for attempt in range(3):
-            port = port or ports.pick(self._preferred, "PostgreSQL")
-            options = {**self._settings, "port": str(port)}
-            process = start(
-                self.name,
-                [
-                    binaries() / "postgres",
-                    "-D",
-                    self.data,
-                    *(f"--{key}={value}" for key, value in options.items()),
-                ],
-                log=self.folder / "postgres.log",
-                env=self._server_env(),
-                cwd=self._home,
-                user=account(),
-                tied=signal.SIGINT if self._tied else None,
-            )
-            self._port = port
-            try:
-                wait_ready(process, partial(self._answers, process), patience, pause=0.05)
-                break
-            except NotReady as error:
-                if attempt == 2 or not error.port_taken:
-                    raise
-                port = None
-        self._state.put(Record(process, {"port": self._port}))
-        return self
-
-    def stop(self, patience: float = 30) -> None:
-        """Stop the server the fast way: open transactions are rolled back, the data is flushed and kept."""
-        process = self.process
-        if process is not None:
-            process.stop(signal.SIGINT, patience)
-        self._state.drop(self.name)
-
-    def kill(self) -> None:
-        """End the server as a crash would; the next start recovers."""
-        process = self.process
-        if process is not None:
-            process.kill()
-        self._state.drop(self.name)
 
     def destroy(self) -> None:
         """Stop the server and remove its data and its folder."""
-        self.stop()
+        super().destroy()
         if account() is not None:
             shutil.rmtree(self._home, ignore_errors=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Server:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop() if self._keep else self.destroy()
 
     # -- inside
     # ---------------------------------------------------------------------------------------------------
+
+    def _launch(self, port: int) -> Process:
+        options = {**self._settings, "port": str(port)}
+        words = [f"--{key}={value}" for key, value in options.items()]
+        return start(
+            self.name,
+            [binaries() / "postgres", "-D", self.data, *words],
+            log=self.folder / "postgres.log",
+            env=self._server_env(),
+            cwd=self._home,
+            user=account(),
+            tied=self._tie(),
+        )
 
     def _prepare_home(self) -> None:
         binaries()
@@ -411,7 +354,7 @@ class Server:
         """
         return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 
-    def _answers(self, process: Process) -> bool:
+    def _ready(self, process: Process) -> bool:
         """Whether our server (not another one on this port) takes connections."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
