@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 from headrace.errors import UsageError
-from headrace.vault import MappingError, parse_mapping, read_mapping, vault_ddl
+from headrace.vault import (
+    MappingError,
+    VaultMapping,
+    parse_mapping,
+    read_mapping,
+    vault_ddl,
+    vault_verify,
+)
+from headrace.vault.load import load_settings
+from headrace.vault.mapping import Table
 from headrace.vault.plan import server_type
 from headrace.vault.settings import column_map, vault_settings
 from headrace.vault.verify import lsn_number
@@ -79,6 +88,30 @@ def test_a_good_mapping_is_read() -> None:
             27,
             "did you mean satellites?",
         ),
+        ("  topics:", "  format: debezum\n  topics:", 4, "did you mean debezium?"),
+        ("  topics:", "  format: debezium-avro\n  topics:", 4, "needs avro: {registry:"),
+        ("  topics:", "  avro: {registry: http://r}\n  topics:", 4, "avro is for format: debezium-avro"),
+        (
+            "  topics:",
+            "  format: debezium-avro\n  avro:\n    registry: http://r\n    password: x\n  topics:",
+            7,
+            "passwords do not belong in a mapping",
+        ),
+        (
+            "  topics:",
+            "  format: debezium-avro\n  avro:\n    registry: https://me:x@r/y\n  topics:",
+            6,
+            "no part of registry",
+        ),
+        ("  topics:", "  format: debezium-avro\n  avro: {registry: r:8081}\n  topics:", 5, "begin with http"),
+        (
+            "  topics:",
+            "  format: debezium-avro\n  avro: {registri: x}\n  topics:",
+            5,
+            "did you mean registry?",
+        ),
+        ("  topics:", "  debezium:\n    time: milis\n  topics:", 5, "did you mean millis?"),
+        ("  topics:", "  debezium:\n    tim: millis\n  topics:", 5, "did you mean time?"),
         ("secret: text}", "secret: text, extra: text}", 12, "column extra goes nowhere"),
         ("secret: text}", "secret: text, dv_lsn: text}", 12, "names beginning with dv_"),
         ("secret: text}", "secret: text, name: text}", 12, "name is named twice"),
@@ -117,6 +150,42 @@ def test_tables_are_chosen_by_either_name() -> None:
     assert [t.name for t in mapping.chosen(["orders", "shop.customers"])] == ["orders", "customers"]
     with pytest.raises(UsageError, match="did you mean orders"):
         mapping.chosen(["order"])
+
+
+def test_how_events_are_written_goes_to_the_load() -> None:
+    plain = load_settings(*of(GOOD), brokers="b:1")
+    assert (plain["format"], plain["debezium"]) == ("debezium", None)
+    told = GOOD.replace("  topics:", "  debezium: {time: micros, unavailable: gone}\n  topics:")
+    assert load_settings(*of(told), brokers="b:1")["debezium"] == {"time": "micros", "unavailable": "gone"}
+    avro = "  format: debezium-avro\n  avro: {registry: http://r:8081, user: me}\n  topics:"
+    mapping, table = of(GOOD.replace("  topics:", avro))
+    built = load_settings(mapping, table, brokers="b:1", avro={"password": "secret"})
+    assert built["format"] == "debezium-avro"
+    assert built["avro"] == {"registry": "http://r:8081"}
+    assert built["registry_login"] == {"user": "me", "password": "secret"}
+    assert "secret" not in repr(mapping)
+
+
+def of(text: str) -> tuple[VaultMapping, Table]:
+    """A mapping and its first table."""
+    mapping = parse_mapping(text)
+    return mapping, next(iter(mapping.tables.values()))
+
+
+def test_no_table_is_not_taken_for_all() -> None:
+    with pytest.raises(UsageError, match="the list of tables is empty"):
+        parse_mapping(GOOD).chosen([])
+
+
+def test_verify_does_not_leave_out_the_load_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEADRACE_KAFKA_CONFIG", raising=False)
+    mapping = parse_mapping(GOOD)
+    with pytest.raises(UsageError, match="name the brokers"):
+        vault_verify(mapping, "dbname=nowhere", load=True)
+    with pytest.raises(UsageError, match="load and lsn exclude each other"):
+        vault_verify(mapping, "dbname=nowhere", load=True, lsn=1, brokers="b:1")
+    with pytest.raises(UsageError, match="batch_records is a setting of the load"):
+        vault_verify(mapping, "dbname=nowhere", batch_records=1)
 
 
 def test_groups_follow_the_order() -> None:

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _common(arguments: argparse.Namespace) -> dict[str, Any]:
     common.warn_about_password(arguments.dsn)
-    tables = arguments.tables.split(",") if arguments.tables else None
+    tables = arguments.tables.split(",") if arguments.tables is not None else None
     return {"dsn": arguments.dsn, "kafka": common.kafka_settings(arguments), "tables": tables}
 
 

@@ -136,7 +136,8 @@ def vault_load(
     tables: only these, by their source's or short names
     threads: how many tables are loaded side by side; groups of the mapping's `order` come one after the other
     progress: called with a table's name when its load has ended
-    settings: of headrace.load, such as max_seconds, batch_records, workers, start
+    settings: of headrace.load, such as max_seconds, batch_records, workers, start; format, avro and debezium
+      go before the mapping's, avro={"user", "password"} beside its registry
 
     A topic that is not there yet is left for the next run (`waiting` of the receipt). Each table is a job of
     its own, "<job>.<table>", with its offsets, receipts and dead letters. Loading the same events again, in
@@ -226,11 +227,14 @@ def load_settings(
 ) -> dict[str, Any]:
     """The settings of one table's load, as the C module wants them."""
     options = {
-        "format": "debezium",
+        "format": mapping.format,
         "zone": mapping.zone,
         "run_id": str(uuid.uuid4()),
         **settings,
     }
+    for name, told in (("avro", mapping.avro), ("debezium", mapping.debezium)):
+        if merged := {**told, **(settings.get(name) or {})}:
+            options[name] = merged
     return _settings.build(
         f"kafka://{table.topic}",
         f'"{mapping.schema}"."{table.staging}"',

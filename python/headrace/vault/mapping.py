@@ -19,6 +19,16 @@ from headrace.errors import UsageError
 RECIPES: tuple[str, ...] = get_args(Recipe)
 EXACT = "exact"
 
+FORMATS = ("debezium", "debezium-avro")
+AVRO = FORMATS[1]
+DEBEZIUM: Mapping[str, tuple[str, ...]] = {
+    "time": ("adaptive", "adaptive_time_microseconds", "millis", "micros", "nanos"),
+    "decimal": ("string", "base64"),
+    "binary": ("base64", "hex"),
+    "unavailable": (),
+}
+"""What can be said of events that bring no schema, and the values there are; none: any text."""
+
 # Columns that the vault adds begin so; those of sources may not.
 OURS = "dv_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -145,6 +155,9 @@ class VaultMapping:
     hubs: Mapping[str, Hub]
     links: Mapping[str, Link]
     tables: Mapping[str, Table] = field(repr=False)
+    format: str = FORMATS[0]
+    avro: Mapping[str, str] = field(default_factory=dict)
+    debezium: Mapping[str, str] = field(default_factory=dict)
 
     def groups(self) -> list[list[Table]]:
         """Tables that are loaded side by side, in the order of their groups."""
@@ -165,10 +178,12 @@ class VaultMapping:
 
     def chosen(self, names: Sequence[str] | None) -> list[Table]:
         """The tables of these names (of the source or short), or all. UsageError for one that is not
-        there.
+        there, and for none.
         """
         if names is None:
             return list(self.tables.values())
+        if not names:
+            raise UsageError("the list of tables is empty: leave it out for all of them")
         by_name = {t.source: t for t in self.tables.values()} | {t.name: t for t in self.tables.values()}
         for name in names:
             if name not in by_name:
@@ -265,6 +280,12 @@ class _Node:
             raise self.fail(f"{what} is longer than {_LONGEST} characters: {text}")
         return text
 
+    def choice(self, what: str, known: Sequence[str]) -> str:
+        text = self.text(what)
+        if text not in known:
+            raise self.fail(f"{what} cannot be {text}{_suggestion(text, known)}")
+        return text
+
     def number(self, what: str) -> int:
         if self.node.id != "scalar" or not re.fullmatch(r"-?\d{1,9}", self.node.value):
             raise self.fail(f"{what} must be a whole number")
@@ -292,7 +313,8 @@ class _Reader:
         known = ("vault", "source", "hubs", "links", "tables")
         top = root.fields("the mapping", known, ("vault", "source", "hubs", "tables"))
         vault = top["vault"].fields("vault", ("schema", "recipe", "diff_recipe", "zone", "job"), ("schema",))
-        source = top["source"].fields("source", ("topics", "slot", "heartbeat", "record_source"), ("topics",))
+        known = ("topics", "slot", "heartbeat", "record_source", "format", "avro", "debezium")
+        source = top["source"].fields("source", known, ("topics",))
         recipe = self.recipe(vault, "recipe", RECIPES[0])
         diff_recipe = self.recipe(vault, "diff_recipe", EXACT)
         for name, node, value in top["hubs"].entries("hubs"):
@@ -315,7 +337,44 @@ class _Reader:
             hubs=self.hubs,
             links=self.links,
             tables=tables,
+            format=source["format"].choice("format", FORMATS) if "format" in source else FORMATS[0],
+            avro=self.avro(top["source"], source),
+            debezium=self.debezium(source["debezium"]) if "debezium" in source else {},
         )
+
+    def avro(self, node: _Node, source: Mapping[str, _Node]) -> dict[str, str]:
+        """The registry and the user it knows us as. Never the password: mappings are shared and kept."""
+        wanted = "format" in source and source["format"].text("format") == AVRO
+        if "avro" not in source:
+            if wanted:
+                raise node.fail(f"format {AVRO} needs avro: {{registry: http://...}}, where the schemas are")
+            return {}
+        if not wanted:
+            raise source["avro"].fail(f"avro is for format: {AVRO}")
+        for name, key, _ in source["avro"].entries("avro"):
+            if name == "password":
+                raise key.fail(
+                    "passwords do not belong in a mapping: put it into the environment as "
+                    "HEADRACE_REGISTRY_PASSWORD"
+                )
+        fields = source["avro"].fields("avro", ("registry", "user"), ("registry",))
+        registry = fields["registry"].text("registry")
+        scheme, _, rest = registry.partition("://")
+        if scheme not in ("http", "https") or not rest:
+            raise fields["registry"].fail("registry must begin with http:// or https://")
+        if "@" in rest.partition("/")[0]:
+            raise fields["registry"].fail(
+                "user and password are no part of registry: name the user with user:, and put the password "
+                "into the environment as HEADRACE_REGISTRY_PASSWORD"
+            )
+        return {name: node.text(name) for name, node in fields.items()}
+
+    def debezium(self, node: _Node) -> dict[str, str]:
+        fields = node.fields("debezium", tuple(DEBEZIUM))
+        return {
+            name: value.choice(name, DEBEZIUM[name]) if DEBEZIUM[name] else value.text(name)
+            for name, value in fields.items()
+        }
 
     def recipe(self, vault: Mapping[str, _Node], name: str, default: str) -> str:
         recipe = vault[name].text(name) if name in vault else default

@@ -14,6 +14,7 @@ from headrace._headrace import Connection
 from headrace.display import html_table, text_table
 from headrace.errors import RetriableError, SchemaError, UsageError
 from headrace.vault.ddl import literal, qualified, quote
+from headrace.vault.load import kafka_settings
 from headrace.vault.mapping import Table, VaultMapping, read_mapping
 
 DEFAULT_MEMORY = 256 << 20
@@ -175,6 +176,7 @@ def vault_verify(
     keep: int = DEFAULT_KEEP,
     threads: int = 1,
     progress: Callable[[str], object] | None = None,
+    **settings: Any,
 ) -> Verification:
     """Rebuild every source table from the vault and compare it with the source, row by row.
 
@@ -184,7 +186,7 @@ def vault_verify(
     brokers, kafka: as in vault_load; then it waits, at most `patience` seconds, until the vault has all that
       the source had committed: first for the connector (the mapping's slot), then for the topics to be
       loaded.
-      load: load them now instead of waiting for others
+      load: load them now instead of waiting for others; settings: of vault_load then
     memory: bytes for rows that wait for their like, for each table that is compared at once; with less than
       the tables need, both are read several times
     keep: how many examples of each kind of difference to show for a table
@@ -195,11 +197,17 @@ def vault_verify(
     """
     read = read_mapping(mapping)
     chosen = read.chosen(tables)
+    if load and lsn is not None:
+        raise UsageError("load and lsn exclude each other: as of an LSN, the vault is compared as it is")
+    if load and not kafka_settings(brokers, kafka).get("bootstrap.servers"):
+        raise UsageError("to load first, name the brokers: brokers=..., --brokers or $HEADRACE_KAFKA_CONFIG")
+    if settings and not load:
+        raise UsageError(f"{next(iter(settings))} is a setting of the load, which load=True asks for")
     started = time.monotonic()
     with Connection(source) as holder:
         holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         exported, snapshot, now = (str(value) for value in holder.query(_NOW)[0])
-        if lsn is None and (brokers or kafka):
+        if lsn is None and (brokers or kafka or load):
             _catch_up(
                 read,
                 source=source,
@@ -208,7 +216,7 @@ def vault_verify(
                 tables=chosen,
                 brokers=brokers,
                 kafka=kafka,
-                load=load,
+                load=settings if load else None,
                 deadline=started + patience,
             )
         condition = _condition(lsn, snapshot)
@@ -354,12 +362,14 @@ def _catch_up(
     tables: Sequence[Table],
     brokers: str | None,
     kafka: Mapping[str, Any] | str | os.PathLike[str] | None,
-    load: bool,
+    load: Mapping[str, Any] | None,
     deadline: float,
 ) -> None:
-    """Wait until all that was committed before `lsn` is in the topics, then in the vault."""
+    """Wait until all that was committed before `lsn` is in the topics, then in the vault. load: do it, with
+    these settings.
+    """
     from headrace import _lag
-    from headrace.vault.load import kafka_settings, topics_there, vault_load
+    from headrace.vault.load import topics_there, vault_load
 
     if mapping.slot is not None:
         _wait_for_slot(mapping.slot, source, lsn, deadline)
@@ -370,8 +380,8 @@ def _catch_up(
     for table in tables:
         found = _lag.lag(mapping.job_of(table), table.topic, kafka=settings, dsn=dsn)
         ends[table.source] = {p.partition: p.end for p in found.partitions}
-    if load:
-        vault_load(mapping, dsn=dsn, kafka=settings, tables=[t.source for t in tables])
+    if load is not None:
+        vault_load(mapping, dsn=dsn, kafka=settings, tables=[t.source for t in tables], **load)
     for table in tables:
         while True:
             found = _lag.lag(mapping.job_of(table), table.topic, kafka=settings, dsn=dsn)
