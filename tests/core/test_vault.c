@@ -72,6 +72,30 @@ static hr_vault_splitter *begin(const hr_vault_plan *plan, const hr_batch *batch
     return splitter;
 }
 
+static void test_source(void)
+{
+    hr_vault_plan plan = plan_of();
+    hr_batch *batch = make_batch(types);
+    hr_vault_splitter *splitter;
+    const hr_batch *wide;
+
+    plan.source = "topic.of.it";
+    add(batch, "1", "7", "a", "r", "10");
+    add(batch, "2", "7", "b", "d", "20");
+    splitter = begin(&plan, batch, NULL);
+    wide = hr_vault_wide(splitter);
+    CHECK(wide->schema->count == UNCHANGED + 1 + 1 + HASHES + 1);
+    for (int64_t row = 0; row < 2; row++) {
+        const hr_column *column = &wide->columns[wide->schema->count - 1];
+        size_t n;
+        const char *text = hr_column_get_bytes(column, row, &n);
+
+        CHECK(column->length == 2 && n == strlen(plan.source) && memcmp(text, plan.source, n) == 0);
+    }
+    hr_vault_splitter_free(splitter);
+    hr_batch_free(batch);
+}
+
 static void test_split(void)
 {
     const hr_vault_plan plan = plan_of();
@@ -100,6 +124,8 @@ static void test_split(void)
     CHECK_TAKEN(events_of, ROW(0) | ROW(1) | ROW(2) | ROW(3) | ROW(4) | ROW(5) | ROW(7) | ROW(8));
     CHECK_TAKEN(history, ROW(0) | ROW(1) | ROW(2) | ROW(8) | ROW(3) | ROW(5));
     CHECK(hr_vault_take(splitter, &events_of, &rows, &count, NULL) == HR_OK && rows[0] == 7, "the truncation's key is null: first");
+    hr_vault_firsts(splitter, &rows, &count);
+    CHECK(count == 2 && (1u << rows[0] | 1u << rows[1]) == (ROW(0) | ROW(1)), "the first event of each key");
     wide = hr_vault_wide(splitter);
     CHECK(wide->schema->count == 6 + 1 + HASHES && wide->length == 10);
     for (int64_t i = 1; i + 1 < count; i++) {
@@ -347,6 +373,7 @@ static void test_faults(void)
 
 int main(void)
 {
+    test_source();
     test_split();
     test_checks();
     test_gaps();

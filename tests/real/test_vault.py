@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import headrace
 import psycopg
 import pytest
+from headrace import _load
 from headrace.cli import main
 from headrace.vault import VaultMapping
+from headrace.vault.load import kafka_settings, load_settings
 
 from stack import kafka
 from tests.real.load_kit import one, rows
@@ -90,6 +94,42 @@ def test_random_changes_and_a_replay_from_the_start(
     assert again.events == receipt.events
     assert (again.hubs, again.links, again.satellites, again.tracked) == (0, 0, 0, 0)
     assert contents(dsn, mapping) == before
+
+
+def test_two_jobs_that_load_the_same_events_at_once_come_to_the_same_rows(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    """What one of them takes for new, the other brings a moment before it: no event is lost, twice or refused."""
+    live(shop, "twins", 300)
+    send(broker.bootstrap, shop.events)
+    twins = [replace(mapping, job=f"twin-{number}") for number in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(
+            pool.map(lambda twin: load(twin, dsn, broker.bootstrap, batch_records=50, workers=1), twins)
+        )
+    assert [receipt.rejected for receipt in both] == [0, 0], dead(dsn)
+    assert_equal(mapping, shop, dsn)
+    tracked = one(
+        dsn,
+        "SELECT sum(n) FROM (SELECT count(*) n FROM dv.trk_orders UNION ALL "
+        "SELECT count(*) FROM dv.trk_customers UNION ALL SELECT count(*) FROM dv.trk_lines) t",
+    )
+    assert sum(receipt.tracked for receipt in both) == tracked
+
+
+def test_a_satellite_of_another_type_gets_values_and_no_bits(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    """A COPY of integers into a column of reals would be read without a word: same size, other numbers."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP VIEW dv.row_lines, dv.current_line CASCADE")
+        connection.execute("ALTER TABLE dv.sat_line ALTER quantity TYPE real")
+    shop.insert("lines", order_id=1, product="a", quantity=1078530011)
+    send(broker.bootstrap, shop.events)
+    known = kafka_settings(broker.bootstrap, None)
+    receipt = _load.run(load_settings(mapping, mapping.tables["shop.lines"], dsn=dsn, kafka=known))
+    assert (receipt.loaded, receipt.rejected) == (1, 0)
+    assert one(dsn, "SELECT quantity FROM dv.sat_line") == pytest.approx(1078530011, rel=1e-6)
 
 
 def test_events_in_any_order_give_the_same_rows(

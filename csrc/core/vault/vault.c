@@ -11,6 +11,7 @@
 enum { HR_RANK_READ = 0, HR_RANK_DELETE, HR_RANK_ROW, HR_RANK_TRUNCATE };
 
 static const hr_type hr_vault_rank_type = {.kind = HR_INT2, .oid = 21, .typmod = -1, .scale = -1, .max_chars = -1, .name = "smallint"};
+static const hr_type hr_vault_source_type = {.kind = HR_TEXT, .oid = 25, .typmod = -1, .scale = -1, .max_chars = -1, .name = "text"};
 static const hr_type hr_vault_hash_type = {.kind = HR_BYTEA, .oid = 17, .typmod = -1, .scale = -1, .max_chars = -1, .name = "bytea"};
 
 static int hr_vault_hashers(hr_vault_splitter *splitter, const hr_schema *schema, hr_error *error)
@@ -32,7 +33,7 @@ static int hr_vault_hashers(hr_vault_splitter *splitter, const hr_schema *schema
 int hr_vault_splitter_new(const hr_vault_plan *plan, hr_schema *schema, hr_vault_splitter **out, hr_error *error)
 {
     hr_vault_splitter *splitter = hr_calloc(1, sizeof(*splitter));
-    size_t room = (size_t)plan->hash_count + 2;
+    size_t room = (size_t)plan->hash_count + 3;
     int rc;
 
     *out = NULL;
@@ -200,6 +201,21 @@ static int hr_vault_hash_rows(hr_vault_splitter *splitter, const hr_batch *event
     return HR_OK;
 }
 
+/* The text that is the same in every row. */
+static int hr_vault_add_source(hr_vault_splitter *splitter, const hr_batch *events, hr_error *error)
+{
+    const char *source = splitter->plan->source;
+    size_t size = strlen(source);
+    hr_column *column;
+
+    HR_RETURN_NOT_OK(hr_vault_widen(splitter, events, HR_VAULT_SOURCE, &hr_vault_source_type, &column, error));
+    HR_RETURN_NOT_OK(hr_column_reserve(column, events->length, error));
+    HR_RETURN_NOT_OK(hr_buffer_reserve(&column->bytes, size * (size_t)events->length, error));
+    for (int64_t row = 0; row < events->length; row++)
+        HR_RETURN_NOT_OK(hr_column_append_bytes(column, source, size, error));
+    return HR_OK;
+}
+
 int hr_vault_begin(hr_vault_splitter *splitter, const hr_batch *events, const uint8_t *skip, bool all, hr_error *error)
 {
     int rc;
@@ -208,6 +224,8 @@ int hr_vault_begin(hr_vault_splitter *splitter, const hr_batch *events, const ui
     rc = hr_vault_rank(splitter, events, skip, error);
     for (int32_t i = 0; i < splitter->plan->hash_count && rc == HR_OK; i++)
         rc = hr_vault_hash_rows(splitter, events, i, all || i == splitter->plan->identity, error);
+    if (rc == HR_OK && all && splitter->plan->source != NULL)
+        rc = hr_vault_add_source(splitter, events, error);
     if (rc != HR_OK) {
         hr_vault_forget(splitter);
         return rc;
@@ -337,4 +355,20 @@ int hr_vault_take(hr_vault_splitter *splitter, const hr_vault_relation *relation
         break;
     }
     return HR_OK;
+}
+
+void hr_vault_firsts(hr_vault_splitter *splitter, const uint32_t **rows, int64_t *count)
+{
+    const hr_column *identity = &hr_vault_wide(splitter)->columns[splitter->column_count + 1 + splitter->plan->identity];
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < splitter->event_count; i++) {
+        uint32_t row = splitter->events[i].row;
+
+        if (hr_column_is_null(identity, row) || (i > 0 && hr_vault_same(identity, row, splitter->events[i - 1].row)))
+            continue;
+        splitter->rows[n++] = row;
+    }
+    *rows = splitter->rows;
+    *count = n;
 }

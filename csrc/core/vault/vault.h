@@ -9,7 +9,8 @@
 
 #include "core/hash/hash_keys.h"
 
-#define HR_VAULT_RANK "dv_seq" /* the column that the split adds: which of two events of one lsn comes first */
+#define HR_VAULT_RANK "dv_seq"             /* the column that the split adds: which of two events of one lsn comes first */
+#define HR_VAULT_SOURCE "dv_record_source" /* the last column that the split adds, when the plan has one: the same text in every row */
 
 typedef enum hr_vault_kind {
     HR_VAULT_KEYS = 0, /* hubs and links: each key once */
@@ -44,6 +45,7 @@ typedef struct hr_vault_plan {
     int32_t identity; /* the hash of exactly the key: what the events of one row have in common */
     const hr_vault_hash *hashes;
     int32_t hash_count;
+    const char *source; /* text of HR_VAULT_SOURCE, behind the hashes; NULL: no such column */
 } hr_vault_plan;
 
 typedef struct hr_vault_splitter hr_vault_splitter;
@@ -66,6 +68,9 @@ int hr_vault_range(hr_vault_splitter *splitter, int64_t lower, int64_t upper, hr
 /* The rows of the range that go into a relation, in the order of its key (EVENTS and HISTORY: key, lsn, rank). *rows is the splitter's
  * until the next call. */
 int hr_vault_take(hr_vault_splitter *splitter, const hr_vault_relation *relation, const uint32_t **rows, int64_t *count, hr_error *error);
+
+/* The first event of the range for each identity, in the order of the identities; those about no row are left out. */
+void hr_vault_firsts(hr_vault_splitter *splitter, const uint32_t **rows, int64_t *count);
 
 /* A value that an event left out because it had not changed. */
 typedef struct hr_vault_gap {

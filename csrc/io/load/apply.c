@@ -148,17 +148,14 @@ static int hr_apply_column_list(hr_writer *writer, const hr_schema *schema, cons
     return hr_sql(&writer->sql, error, "%s", "");
 }
 
-int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *table, const int32_t *columns,
-                  int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error)
+/* Send the COPY whose text is in writer->sql. */
+static int hr_apply_send(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *table, const int32_t *columns,
+                         int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error)
 {
     hr_buffer *bytes = &writer->bytes;
     int64_t counted;
     int rc;
 
-    writer->sql.size = 0;
-    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "COPY %s (", table));
-    HR_RETURN_NOT_OK(hr_apply_column_list(writer, batch->schema, columns, column_count, error));
-    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, ") FROM STDIN (%s)", format->options));
     HR_RETURN_NOT_OK(hr_pg_copy_begin(writer->pg, (const char *)writer->sql.data, error));
     bytes->size = 0;
     rc = format->header(bytes, error);
@@ -185,6 +182,24 @@ int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const hr_copy_format
                             "cannot balance; the batch is rolled back",
                             n, table, counted);
     return HR_OK;
+}
+
+int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *table, const int32_t *columns,
+                  int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error)
+{
+    writer->sql.size = 0;
+    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "COPY %s (", table));
+    HR_RETURN_NOT_OK(hr_apply_column_list(writer, batch->schema, columns, column_count, error));
+    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, ") FROM STDIN (%s)", format->options));
+    return hr_apply_send(writer, batch, format, table, columns, column_count, rows, n, error);
+}
+
+int hr_apply_copy_into(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *into, const int32_t *columns,
+                       int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error)
+{
+    writer->sql.size = 0;
+    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "COPY %s FROM STDIN (%s)", into, format->options));
+    return hr_apply_send(writer, batch, format, into, columns, column_count, rows, n, error);
 }
 
 /* The first of stream's rows that is >= row. */

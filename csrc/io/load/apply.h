@@ -30,5 +30,8 @@ void hr_apply_close(hr_writer *writer);
  * counts fewer. */
 int hr_apply_copy(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *table, const int32_t *columns,
                   int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error);
+/* The same, where the table names its columns otherwise: `into` is the table and their list, as SQL. */
+int hr_apply_copy_into(hr_writer *writer, const hr_batch *batch, const hr_copy_format *format, const char *into, const int32_t *columns,
+                       int32_t column_count, const uint32_t *rows, int64_t n, hr_error *error);
 
 #endif

@@ -1,13 +1,15 @@
 /* csrc/io/vault/apply_vault.c: change events into a Data Vault.
  *
- * C hashes and splits the batch (core/vault/vault.h); each table's share goes by COPY into a temporary stage, and from there by one
- * statement into the table. All of it is part of the batch's transaction, like the offsets.
+ * C hashes and splits the batch (core/vault/vault.h). Events and satellites' rows go by COPY straight into their tables when what the vault
+ * has of the batch's keys shows that all of them are new (vault_known.h). Otherwise, and always for hubs and links, each table's share goes
+ * by COPY into a temporary stage, and from there by one statement into the table. All of it is part of the batch's transaction, like the
+ * offsets.
  */
 #include "io/load/apply.h"
 
 #include <stdio.h>
 
-#include "vault_plan.h"
+#include "vault_known.h"
 
 typedef struct hr_vault_writer {
     hr_vault_settings settings;
@@ -19,6 +21,9 @@ typedef struct hr_vault_writer {
     int64_t *counts; /* per step: rows that were new, in this attempt */
     int64_t *window_counts;
     bool staged; /* the stages hold rows of this transaction */
+    hr_vault_knowledge known;
+    uint32_t *kept; /* rows of a satellite, without those that repeat what the vault has */
+    int64_t kept_capacity;
 } hr_vault_writer;
 
 static void hr_vault_close(hr_writer *writer)
@@ -33,6 +38,8 @@ static void hr_vault_close(hr_writer *writer)
     hr_free(vault->skip);
     hr_free(vault->counts);
     hr_free(vault->window_counts);
+    hr_vault_known_free(&vault->known);
+    hr_free(vault->kept);
     hr_free(vault);
     writer->vault = NULL;
 }
@@ -309,57 +316,144 @@ static int hr_vault_merge(hr_writer *writer, hr_vault_kind kind, const int64_t *
     return HR_OK;
 }
 
-static int hr_vault_copy(hr_writer *writer, int64_t *sent, hr_error *error)
+/* Put a step's rows into its stage. */
+static int hr_vault_stage(hr_writer *writer, const hr_vault_step *step, int64_t *sent, hr_error *error)
 {
     hr_vault_writer *vault = writer->vault;
+    const uint32_t *rows;
+
+    HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, sent, error));
+    if (vault->staged) {
+        writer->sql.size = 0;
+        HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "TRUNCATE %s", step->stage));
+        HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
+    }
+    if (*sent == 0)
+        return HR_OK;
+    return hr_apply_copy(writer, hr_vault_wide(vault->splitter), writer->target->copy, step->stage, step->columns, step->column_count, rows,
+                         *sent, error);
+}
+
+/* Drop the rows of a satellite that repeat what the vault has. *rows is then the writer's. */
+static int hr_vault_drop_repeated(hr_vault_writer *vault, const hr_vault_step *step, int diff, const uint32_t **rows, int64_t *count,
+                                  hr_error *error)
+{
     const hr_batch *wide = hr_vault_wide(vault->splitter);
+    const hr_column *diffs = &wide->columns[vault->settings.known_columns[2] + 1 + step->relation.hash];
+    int64_t n = 0;
+
+    if (*count > vault->kept_capacity) {
+        uint32_t *kept = hr_realloc(vault->kept, sizeof(*kept) * (size_t)*count);
+
+        if (kept == NULL)
+            return hr_error_nomem(error);
+        vault->kept = kept;
+        vault->kept_capacity = *count;
+    }
+    for (int64_t i = 0; i < *count; i++)
+        if (!hr_vault_known_repeats(&vault->known, diff, diffs, (*rows)[i]))
+            vault->kept[n++] = (*rows)[i];
+    *rows = vault->kept;
+    *count = n;
+    return HR_OK;
+}
+
+/* Events and history straight into their tables. */
+static int hr_vault_send_direct(hr_writer *writer, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    int diff = 0;
 
     for (int32_t i = 0; i < vault->settings.step_count; i++) {
         const hr_vault_step *step = &vault->settings.steps[i];
         const uint32_t *rows;
+        int64_t count;
 
-        HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, &sent[i], error));
-        if (vault->staged) {
-            writer->sql.size = 0;
-            HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "TRUNCATE %s", step->stage));
-            HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
-        }
-        if (sent[i] > 0)
-            HR_RETURN_NOT_OK(
-                hr_apply_copy(writer, wide, writer->target->copy, step->stage, step->columns, step->column_count, rows, sent[i], error));
+        if (step->relation.kind == HR_VAULT_KEYS)
+            continue;
+        HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, &count, error));
+        if (step->relation.kind == HR_VAULT_HISTORY)
+            HR_RETURN_NOT_OK(hr_vault_drop_repeated(vault, step, diff++, &rows, &count, error));
+        if (count > 0)
+            HR_RETURN_NOT_OK(hr_apply_copy_into(writer, hr_vault_wide(vault->splitter), writer->target->copy, step->direct, step->columns,
+                                                step->column_count + 1, rows, count, error));
+        vault->window_counts[i] = count;
     }
-    vault->staged = true;
     return HR_OK;
 }
 
-/* The order is the same for all workers, and rows come sorted by key: two that bring the same new keys wait for each other, never in a
- * circle. */
+/* Events and history through their stages, some of which the vault may have. */
+static int hr_vault_send_staged(hr_writer *writer, int64_t *sent, hr_error *error)
+{
+    const hr_vault_settings *settings = &writer->vault->settings;
+    int64_t known = 0, late = 0, repaired;
+
+    for (int32_t i = 0; i < settings->step_count; i++)
+        if (settings->steps[i].relation.kind != HR_VAULT_KEYS)
+            HR_RETURN_NOT_OK(hr_vault_stage(writer, &settings->steps[i], &sent[i], error));
+    HR_RETURN_NOT_OK(hr_vault_run(writer, settings->last, &known, error));
+    if (known > 0)
+        HR_RETURN_NOT_OK(hr_vault_run(writer, settings->find, &late, error));
+    HR_RETURN_NOT_OK(hr_vault_merge(writer, HR_VAULT_EVENTS, sent, false, error));
+    HR_RETURN_NOT_OK(hr_vault_merge(writer, HR_VAULT_HISTORY, sent, late > 0, error));
+    for (int32_t i = 0; i < settings->repair_count && late > 0; i++)
+        HR_RETURN_NOT_OK(hr_vault_run(writer, settings->repairs[i], &repaired, error));
+    return HR_OK;
+}
+
+/* Whether the batch may go straight into the tables: no event of it is in the vault, none of the vault's is later, none is about a whole
+ * table (its key is made by the statement), and the tables have the types of the stages. */
+static int hr_vault_may_go_direct(hr_writer *writer, bool *direct, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_vault_settings *settings = &vault->settings;
+    const hr_column *identity = &hr_vault_wide(vault->splitter)->columns[settings->known_columns[0]];
+    const hr_vault_relation every = {.kind = HR_VAULT_EVENTS};
+    const uint32_t *rows;
+    PGresult *same = NULL;
+    int64_t count;
+    bool late;
+
+    *direct = false;
+    if (writer->careful)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &every, &rows, &count, error));
+    for (int64_t i = 0; i < count; i++)
+        if (hr_column_is_null(identity, rows[i]))
+            return HR_OK;
+    HR_RETURN_NOT_OK(hr_vault_known_ask(&vault->known, writer, settings, vault->splitter, !vault->staged, &late, error));
+    if (late)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, settings->direct_query, &same, error));
+    *direct = PQntuples(same) == 1 && strcmp(PQgetvalue(same, 0, 0), "t") == 0;
+    PQclear(same);
+    return HR_OK;
+}
+
+/* Keys come last, in an order that is the same for all workers, and sorted: two loads that bring the same new keys wait for each other,
+ * never in a circle, and not for long. */
 static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
 {
     hr_vault_writer *vault = writer->vault;
     const hr_vault_settings *settings = &vault->settings;
-    int64_t known = 0, late = 0, repaired;
     int64_t *sent = hr_calloc((size_t)settings->step_count + 1, sizeof(*sent));
     int rc = sent != NULL ? HR_OK : hr_error_nomem(error);
+    bool direct = false;
 
     (void)work;
     memset(vault->window_counts, 0, sizeof(*vault->window_counts) * (size_t)settings->step_count);
     if (rc == HR_OK)
         rc = hr_vault_range(vault->splitter, lower, upper, error);
     if (rc == HR_OK)
-        rc = hr_vault_copy(writer, sent, error);
+        rc = hr_vault_may_go_direct(writer, &direct, error);
+    if (rc == HR_OK)
+        rc = direct ? hr_vault_send_direct(writer, error) : hr_vault_send_staged(writer, sent, error);
+    for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
+        if (settings->steps[i].relation.kind == HR_VAULT_KEYS)
+            rc = hr_vault_stage(writer, &settings->steps[i], &sent[i], error);
     if (rc == HR_OK)
         rc = hr_vault_merge(writer, HR_VAULT_KEYS, sent, false, error);
-    if (rc == HR_OK)
-        rc = hr_vault_run(writer, settings->last, &known, error);
-    if (rc == HR_OK && known > 0)
-        rc = hr_vault_run(writer, settings->find, &late, error);
-    if (rc == HR_OK)
-        rc = hr_vault_merge(writer, HR_VAULT_EVENTS, sent, false, error);
-    if (rc == HR_OK)
-        rc = hr_vault_merge(writer, HR_VAULT_HISTORY, sent, late > 0, error);
-    for (int32_t i = 0; i < settings->repair_count && late > 0 && rc == HR_OK; i++)
-        rc = hr_vault_run(writer, settings->repairs[i], &repaired, error);
+    vault->staged = true;
     for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
         vault->counts[i] += vault->window_counts[i];
     hr_free(sent);

@@ -115,12 +115,14 @@ static int hr_vault_read_step(hr_vault_settings *out, const hr_schema *schema, c
     step->relation.hash = hr_vault_hash_named(&out->plan, hash);
     if (i == 3 || step->relation.hash < 0)
         return hr_error_set(error, HR_EUSAGE, "vault: relation %s has kind \"%s\" and hash \"%s\"", step->table, kind, hash);
+    step->direct = json_string_value(json_object_get(object, "direct"));
     step->column_count = (int32_t)json_array_size(list);
     columns = hr_arena_alloc(&out->arena, sizeof(*columns) * ((size_t)step->column_count + 1));
     if (columns == NULL)
         return hr_error_nomem(error);
     for (int32_t k = 0; k < step->column_count; k++)
         HR_RETURN_NOT_OK(hr_vault_wide_column(&out->plan, schema, json_string_value(json_array_get(list, (size_t)k)), &columns[k], error));
+    columns[step->column_count] = schema->count + 1 + out->plan.hash_count;
     step->columns = columns;
     return HR_OK;
 }
@@ -139,11 +141,28 @@ static int hr_vault_read_steps(hr_vault_settings *out, const hr_schema *schema, 
     return HR_OK;
 }
 
+/* How to ask what the vault has of the batch's keys. */
+static int hr_vault_read_known(hr_vault_settings *out, const hr_schema *schema, const json_t *root, hr_error *error)
+{
+    const json_t *known = json_object_get(root, "known");
+
+    HR_RETURN_NOT_OK(hr_vault_text(root, "source", &out->plan.source, error));
+    HR_RETURN_NOT_OK(hr_vault_text(known, "stage", &out->known_stage, error));
+    HR_RETURN_NOT_OK(hr_vault_text(known, "clear", &out->known_clear, error));
+    HR_RETURN_NOT_OK(hr_vault_text(known, "query", &out->known_query, error));
+    HR_RETURN_NOT_OK(hr_vault_text(known, "direct", &out->direct_query, error));
+    out->known_columns[0] = schema->count + 1 + out->plan.identity;
+    out->known_columns[1] = out->plan.lsn;
+    out->known_columns[2] = schema->count;
+    return HR_OK;
+}
+
 static int hr_vault_read_rest(hr_vault_settings *out, const hr_schema *schema, const json_t *root, hr_error *error)
 {
     const json_t *gaps = json_object_get(root, "gaps"), *late = json_object_get(root, "late"), *list;
 
     HR_RETURN_NOT_OK(hr_vault_text(root, "begin", &out->begin, error));
+    HR_RETURN_NOT_OK(hr_vault_read_known(out, schema, root, error));
     if (json_is_object(gaps)) {
         HR_RETURN_NOT_OK(hr_vault_columns(out, schema, gaps, "columns", &out->gap_columns, &out->gap_count, error));
         HR_RETURN_NOT_OK(hr_vault_text(gaps, "stage", &out->gap_stage, error));

@@ -7,6 +7,12 @@
  *                "stage": a temporary table, "columns": [the stage's: of the events, a hash or "dv_seq"],
  *                "merge": the statement that moves the stage on, "slow": of history: the one for batches with late events}]
  *
+ *                history and events also have "direct": table and columns for a COPY of the same columns and dv_record_source
+ *   source: text of dv_record_source
+ *   known: {"stage": for key, lsn and seq of the first event of each key, "clear": empties it, "query": key, lsn, seq and the diffs (in
+ *           the order of the relations of history) of the last event that the vault has of them, "direct": tells by one boolean whether the
+ *           tables have the types of the stages, and keeps them from being altered until the transaction ends}
+ *
  *   begin: the statements that make the stages
  *
  *   gaps: {"columns": [...], "stage", "query": of place and the columns' texts} or null
@@ -14,8 +20,10 @@
  *   late: {"last": notes the last event in the vault of each of the batch's keys, "find": notes those that are later than the batch's,
  *          "repair": [statements]}
  *
- * Statements are run in this order: all COPYs, merges of keys, last, find when last has noted any, merges of events and of history, and
- * repairs when find has noted any.
+ * In the usual case, when no event of the vault is later than one of the batch, events and history go by COPY straight into their tables.
+ * Otherwise these are run, in this order: all COPYs into stages, last, find when last has noted any, merges of events and of history, and
+ * repairs when find has noted any. Merges of keys come at the end: another load that brings the same new keys waits for the rest of the
+ * transaction, which is short then.
  */
 #ifndef HR_IO_VAULT_PLAN_H
 #define HR_IO_VAULT_PLAN_H
@@ -26,7 +34,8 @@
 typedef struct hr_vault_step {
     hr_vault_relation relation;
     const char *table, *stage, *merge, *slow;
-    const int32_t *columns; /* of the widened batch */
+    const char *direct;     /* table and columns; NULL: by the stage only */
+    const int32_t *columns; /* of the widened batch; behind the last of them that of dv_record_source */
     int32_t column_count;
 } hr_vault_step;
 
@@ -39,6 +48,8 @@ typedef struct hr_vault_settings {
     const int32_t *gap_columns;
     int32_t gap_count;
     const char *gap_stage, *gap_query; /* NULL when there are no gaps to fill */
+    const char *known_stage, *known_clear, *known_query, *direct_query;
+    int32_t known_columns[3]; /* of the widened batch: key, lsn, seq */
     const char *last, *find;
     const char **repairs;
     int32_t repair_count;

@@ -22,6 +22,7 @@ RANK = "dv_seq"
 _GAPS = "pg_temp.headrace_gaps"
 _LATE = "pg_temp.headrace_late"
 _LAST = "pg_temp.headrace_last"
+_FIRST = "pg_temp.headrace_first"
 
 
 def column_map(mapping: VaultMapping, table: Table) -> dict[str, str]:
@@ -42,7 +43,9 @@ def vault_settings(mapping: VaultMapping, table: Table) -> dict[str, Any]:
         "key": list(table.key),
         "identity": table.identity,
         "hashes": builder.hashes(),
+        "source": table.record_source,
         "relations": builder.relations(),
+        "known": builder.known(),
         "begin": builder.begin(),
         "gaps": builder.gaps(),
         "late": builder.late(),
@@ -59,6 +62,7 @@ class _Builder:
         self.tracking = qualified(mapping, table.tracking)
         self.source = literal(table.record_source)
         self.stages: list[str] = []  # the statements that make them
+        self.straight: list[tuple[str, str, list[str], list[str]]] = []  # table, stage, columns of both
 
     def hashes(self) -> list[dict[str, Any]]:
         """Every role's, link's and satellite's."""
@@ -85,7 +89,7 @@ class _Builder:
         """Hubs and links in the order of their names, which is the same for every table, then events, then
         satellites.
         """
-        self.stages = []
+        self.stages, self.straight = [], []
         found = []
         for hub in sorted({r.hub for r in self.table.references.values()}):
             found += self.hub(hub)
@@ -107,14 +111,16 @@ class _Builder:
             "CREATE TEMP TABLE headrace_last (key bytea, first_lsn bigint, first_seq smallint, lsn bigint, "
             f"seq smallint{diffs}){_EMPTIED}"
         )
+        first = f"CREATE TEMP TABLE headrace_first (key bytea, lsn bigint, seq smallint){_EMPTIED}"
         names = [
             "headrace_gaps",
             "headrace_late",
             "headrace_last",
+            "headrace_first",
             *(f"headrace_{i}" for i in range(len(self.stages))),
         ]
         dropped = ", ".join(f"pg_temp.{name}" for name in names)
-        return "; ".join([f"DROP TABLE IF EXISTS {dropped}", gaps, late, last, *self.stages])
+        return "; ".join([f"DROP TABLE IF EXISTS {dropped}", gaps, late, last, first, *self.stages])
 
     def stage(self, columns: list[tuple[str, str]]) -> str:
         """Note one more stage; its name."""
@@ -122,6 +128,41 @@ class _Builder:
         listed = ", ".join(f"{quote(c)} {kind}" for c, kind in columns)
         self.stages.append(f"CREATE TEMP TABLE {name} ({listed}){_EMPTIED}")
         return f"pg_temp.{name}"
+
+    def direct(self, table: str, stage: str, columns: list[str], staged: list[str]) -> str:
+        """Where a COPY goes that leaves the stage out. columns: the table's names of the stage's columns."""
+        self.straight.append((table, stage, columns, staged))
+        return f"{qualified(self.mapping, table)} ({', '.join(map(quote, columns))}, dv_record_source)"
+
+    def known(self) -> dict[str, str]:
+        """What the vault has of the batch's keys, and whether its tables still have the types of the stages.
+        They are named in a query, so that nobody alters them before the transaction ends.
+        """
+        diffs = "".join(f", t.{quote(s.diff)}" for s in self.table.satellites)
+        query = (
+            f"SELECT f.key, t.dv_lsn, t.dv_seq{diffs} FROM {_FIRST} f "
+            f"JOIN LATERAL (SELECT * FROM {self.tracking} t WHERE t.{self.parent} = f.key "
+            "ORDER BY t.dv_lsn DESC, t.dv_seq DESC LIMIT 1) t ON true"
+        )
+        same = []
+        for table, stage, columns, staged in self.straight:
+            name = qualified(self.mapping, table)
+            pairs = ", ".join(f"({literal(c)}, {literal(s)})" for c, s in zip(columns, staged, strict=True))
+            same.append(
+                f"(SELECT count(*) FROM (SELECT FROM {name} LIMIT 0) n) = 0 AND NOT EXISTS ("
+                f"SELECT FROM (VALUES {pairs}) c (mine, staged) "
+                "LEFT JOIN pg_catalog.pg_attribute a ON a.attname = c.mine "
+                f"AND a.attrelid = {literal(name)}::pg_catalog.regclass "
+                "LEFT JOIN pg_catalog.pg_attribute b ON b.attname = c.staged "
+                f"AND b.attrelid = {literal(stage)}::pg_catalog.regclass "
+                "WHERE a.atttypid IS NULL OR a.atttypid IS DISTINCT FROM b.atttypid)"
+            )
+        return {
+            "stage": f"{_FIRST} (key, lsn, seq)",
+            "clear": f"TRUNCATE {_FIRST}",
+            "query": query,
+            "direct": f"SELECT {' AND '.join(same)}",
+        }
 
     def relation(
         self, kind: str, table: str, hash_name: str, columns: list[tuple[str, str]], *, stage: str, merge: str
@@ -149,12 +190,13 @@ class _Builder:
             listed = ", ".join(quote(c) for c, _ in columns)
             selects.append(f"SELECT {listed} FROM {stage}")
             found.append(self.relation("keys", hub.table, reference.hash, columns, stage=stage, merge=""))
+        ordered = "ORDER BY c0 " if len(roles) > 1 else ""  # each stage is in order already
         into = ", ".join(quote(c) for c in (hub.hash, *hub.keys))
         names = ", ".join(f"c{i}" for i in range(len(hub.keys) + 1))
         found[-1]["merge"] = (
             f"INSERT INTO {qualified(self.mapping, hub.table)} ({into}, dv_record_source) "
             f"SELECT {names}, {self.source} FROM ({' UNION ALL '.join(selects)}) s ({names}) "
-            "ORDER BY c0 ON CONFLICT DO NOTHING"
+            f"{ordered}ON CONFLICT DO NOTHING"
         )
         return found
 
@@ -166,7 +208,7 @@ class _Builder:
         listed = ", ".join(quote(c) for c, _ in columns)
         merge = (
             f"INSERT INTO {qualified(self.mapping, link.table)} ({listed}, dv_record_source) "
-            f"SELECT {listed}, {self.source} FROM {stage} ORDER BY {quote(link.hash)} ON CONFLICT DO NOTHING"
+            f"SELECT {listed}, {self.source} FROM {stage} ON CONFLICT DO NOTHING"
         )
         return self.relation("keys", link.table, link.hash, columns, stage=stage, merge=merge)
 
@@ -183,9 +225,12 @@ class _Builder:
             f"SELECT CASE WHEN dv_op = 't' THEN {ZERO} ELSE {quote(self.table.identity)} END, {rest}, "
             f"{self.source} FROM {stage} ON CONFLICT DO NOTHING"
         )
-        return self.relation(
+        made = self.relation(
             "events", self.table.tracking, self.table.identity, columns, stage=stage, merge=merge
         )
+        names = [c for c, _ in columns]
+        mine = [parent_column(self.mapping, self.table), *names[1:]]
+        return {**made, "direct": self.direct(self.table.tracking, stage, mine, names)}
 
     def satellite(self, satellite: Satellite) -> dict[str, Any]:
         """A row goes in when the event before it has another hash diff. Within the batch that is so already;
@@ -215,7 +260,10 @@ class _Builder:
             "ORDER BY t.dv_lsn DESC, t.dv_seq DESC LIMIT 1) ON CONFLICT DO NOTHING"
         )
         made = self.relation("history", satellite.table, satellite.diff, columns, stage=stage, merge=merge)
-        return {**made, "slow": slow}
+        mine = [parent_column(self.mapping, self.table), "dv_lsn", RANK, "dv_source_ts", "dv_hash_diff"]
+        mine += satellite.columns
+        direct = self.direct(satellite.table, stage, mine, [c for c, _ in columns])
+        return {**made, "slow": slow, "direct": direct}
 
     def gaps(self) -> dict[str, Any] | None:
         """Where a value is that an event left out: in the satellite's row in force before it, or in the hub
