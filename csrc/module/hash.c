@@ -44,13 +44,17 @@ static int hr_py_hash_all(const hr_py_state *state, hr_hasher *hasher, const hr_
     hr_error error;
     int rc = HR_OK;
 
-    Py_BEGIN_ALLOW_THREADS rc = hr_hasher_reserve(hasher, batch->length, out, &error);
-    Py_END_ALLOW_THREADS for (int64_t row = 0; rc == HR_OK && row < batch->length; row += HR_PY_HASH_SLICE)
-    {
+    Py_BEGIN_ALLOW_THREADS
+    rc = hr_hasher_reserve(hasher, batch->length, out, &error);
+    Py_END_ALLOW_THREADS
+    for (int64_t row = 0; rc == HR_OK && row < batch->length; row += HR_PY_HASH_SLICE) {
         int64_t to = row + HR_PY_HASH_SLICE < batch->length ? row + HR_PY_HASH_SLICE : batch->length;
 
-        Py_BEGIN_ALLOW_THREADS rc = hr_hasher_run(hasher, batch, row, to, out, &error);
-        Py_END_ALLOW_THREADS if (PyErr_CheckSignals() < 0) return -1;
+        Py_BEGIN_ALLOW_THREADS
+        rc = hr_hasher_run(hasher, batch, row, to, out, &error);
+        Py_END_ALLOW_THREADS
+        if (PyErr_CheckSignals() < 0)
+            return -1;
     }
     if (rc != HR_OK) {
         hr_py_raise(state, &error, batch->schema);

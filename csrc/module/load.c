@@ -1,96 +1,48 @@
-/* csrc/module/load.c: run_load and plan_load. The threads are the load's; this one waits, answers signals and shows progress. */
+/* csrc/module/load.c: run_load and plan_load. */
 #include "module/module.h"
 
 #include "io/load/load.h"
 
-#include <signal.h>
-
-#define HR_PY_SLICE_MS 50
-#define HR_PY_PROGRESS_SLICES 4 /* five times a second */
-
-/* Start with all signals blocked, so that the load's threads leave them to Python. */
-static int hr_py_load_start(const char *config, hr_load_verb verb, hr_load **load, hr_error *error)
+static int hr_py_load_run(const char *config, void **job, hr_error *error)
 {
-    sigset_t all, before;
-    int rc;
+    hr_load *load = NULL;
+    const int rc = hr_load_start(config, HR_LOAD_RUN, &load, error);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = hr_load_start(config, verb, load, error);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    *job = load;
     return rc;
 }
 
-/* Wait for the end of the load. When a signal handler or the callback raises, the load is cancelled, waited for, and the exception
- * left set: returns false then. */
-static bool hr_py_load_attend(hr_load *load, PyObject *progress)
+static int hr_py_load_plan(const char *config, void **job, hr_error *error)
 {
-    PyObject *raised = NULL;
-    bool interrupted = false, ended = false;
+    hr_load *load = NULL;
+    const int rc = hr_load_start(config, HR_LOAD_PLAN, &load, error);
 
-    for (int slice = 1; !ended; slice++) {
-        char *text = NULL;
-        bool show;
-
-        Py_BEGIN_ALLOW_THREADS
-        ended = hr_load_wait(load, HR_PY_SLICE_MS);
-        Py_END_ALLOW_THREADS
-        /* Once more at the end, so that a bar comes to 100 %. */
-        show = progress != Py_None && !interrupted && (ended || slice % HR_PY_PROGRESS_SLICES == 0);
-        if (show) {
-            text = hr_load_progress(load);
-            if (text == NULL)
-                PyErr_NoMemory();
-        }
-        if (!interrupted && ((show && text == NULL) || hr_py_work_poll(progress, text) < 0)) {
-            interrupted = true;
-            raised = hr_py_exception_take();
-            hr_load_cancel(load);
-        }
-        free(text);
-    }
-    if (interrupted)
-        hr_py_exception_put(raised);
-    return !interrupted;
+    *job = load;
+    return rc;
 }
 
-/* Run either verb; returns the JSON as a str. */
-static PyObject *hr_py_load_do(PyObject *module, const char *config, hr_load_verb verb, PyObject *progress)
+static bool hr_py_load_wait(void *job, int32_t timeout_ms)
 {
-    const hr_py_state *state = hr_py_state_of(module);
-    char *json = NULL;
-    PyObject *result;
-    hr_load *load;
-    hr_error error;
-    bool undisturbed;
-    int rc;
-
-    if (progress != Py_None && !PyCallable_Check(progress)) {
-        PyErr_Format(PyExc_TypeError, "progress must be callable or None, not %.100s", Py_TYPE(progress)->tp_name);
-        return NULL;
-    }
-    Py_BEGIN_ALLOW_THREADS
-    rc = hr_py_load_start(config, verb, &load, &error);
-    Py_END_ALLOW_THREADS
-    if (rc != HR_OK)
-        return hr_py_raise(state, &error, NULL);
-    undisturbed = hr_py_load_attend(load, progress);
-    Py_BEGIN_ALLOW_THREADS
-    rc = hr_load_finish(load, &json, &error);
-    Py_END_ALLOW_THREADS
-    if (!undisturbed) {
-        free(json);
-        return NULL;
-    }
-    if (rc != HR_OK) {
-        hr_py_raise_receipt(state, &error, json);
-        free(json);
-        return NULL;
-    }
-    result = json != NULL ? hr_py_text(json, (Py_ssize_t)strlen(json)) : PyErr_NoMemory();
-    free(json);
-    return result;
+    return hr_load_wait(job, timeout_ms);
 }
+
+static char *hr_py_load_progress(void *job)
+{
+    return hr_load_progress(job);
+}
+
+static void hr_py_load_cancel(void *job)
+{
+    hr_load_cancel(job);
+}
+
+static int hr_py_load_finish(void *job, char **json, hr_error *error)
+{
+    return hr_load_finish(job, json, error);
+}
+
+static const hr_py_job hr_py_job_load = {hr_py_load_run, hr_py_load_wait, hr_py_load_progress, hr_py_load_cancel, hr_py_load_finish};
+static const hr_py_job hr_py_job_plan = {hr_py_load_plan, hr_py_load_wait, hr_py_load_progress, hr_py_load_cancel, hr_py_load_finish};
 
 static PyObject *hr_py_run_load(PyObject *module, PyObject *args, PyObject *kwargs)
 {
@@ -100,7 +52,7 @@ static PyObject *hr_py_run_load(PyObject *module, PyObject *args, PyObject *kwar
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|O:run_load", names, &config, &progress))
         return NULL;
-    return hr_py_load_do(module, config, HR_LOAD_RUN, progress);
+    return hr_py_job_run(module, &hr_py_job_load, config, progress);
 }
 
 static PyObject *hr_py_plan_load(PyObject *module, PyObject *args, PyObject *kwargs)
@@ -110,7 +62,7 @@ static PyObject *hr_py_plan_load(PyObject *module, PyObject *args, PyObject *kwa
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s:plan_load", names, &config))
         return NULL;
-    return hr_py_load_do(module, config, HR_LOAD_PLAN, Py_None);
+    return hr_py_job_run(module, &hr_py_job_plan, config, Py_None);
 }
 
 #define HR_PY_KEYWORDS(function) (PyCFunction)(void (*)(void))(function)

@@ -119,6 +119,19 @@ int hr_py_work_do(hr_py_work *work, bool *interrupted, hr_error *error);
 /* One round of the calling thread: signals, then the callback with `text` unless NULL. -1 with an exception set when either raised. */
 int hr_py_work_poll(PyObject *callback, const char *text);
 
+/* job.c: a job with threads of its own, as hr_load and hr_window_topic are: each function is the job's of that name. */
+typedef struct hr_py_job {
+    int (*start)(const char *config, void **job, hr_error *error);
+    bool (*wait)(void *job, int32_t timeout_ms);
+    char *(*progress)(void *job);
+    void (*cancel)(void *job);
+    int (*finish)(void *job, char **json, hr_error *error);
+} hr_py_job;
+/* Start it, look after it until it has ended, and return the JSON of its finish as a str. `progress`: a callable that is given the JSON
+ * of `progress` up to five times a second, or None. When it raises, or a signal handler does, the job is cancelled and waited for, and the
+ * exception left set. An error of the job is raised with its receipt. */
+PyObject *hr_py_job_run(PyObject *module, const hr_py_job *kind, const char *config, PyObject *progress);
+
 /* The functions of each file, added to the module by module.c. */
 extern PyMethodDef hr_py_decode_methods[];
 extern PyMethodDef hr_py_partition_methods[];

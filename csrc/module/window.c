@@ -136,13 +136,14 @@ static int hr_py_window_run(const hr_py_state *state, hr_py_windowing *work, con
     do {
         int64_t until = batch->length - row > HR_PY_WINDOW_PIECE ? row + HR_PY_WINDOW_PIECE : batch->length;
 
-        Py_BEGIN_ALLOW_THREADS rc = hr_windows_add(work->windows, 0, batch, row, until, NULL, &row, &error);
+        Py_BEGIN_ALLOW_THREADS
+        rc = hr_windows_add(work->windows, 0, batch, row, until, NULL, &row, &error);
         if (rc == HR_OK && row == batch->length)
             rc = hr_windows_settle(work->windows, -1, &error);
         if (rc == HR_OK && (ends || row == batch->length))
             rc = hr_windows_close(work->windows, row == batch->length, work->results, &error);
-        Py_END_ALLOW_THREADS if (rc != HR_OK)
-        {
+        Py_END_ALLOW_THREADS
+        if (rc != HR_OK) {
             hr_py_raise(state, &error, NULL);
             return -1;
         }

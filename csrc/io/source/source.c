@@ -23,3 +23,23 @@ void hr_lanes_free(hr_lanes *lanes)
     lanes->lanes = NULL;
     lanes->count = 0;
 }
+
+int hr_lanes_single(const char *topic, hr_lanes *out, hr_error *error)
+{
+    const size_t size = strlen(topic) + 1;
+
+    memset(out, 0, sizeof(*out));
+    out->lanes = hr_calloc(1, sizeof(*out->lanes));
+    if (out->lanes == NULL)
+        return hr_error_nomem(error);
+    out->count = 1;
+    out->lanes[0].topic = hr_malloc(size);
+    if (out->lanes[0].topic == NULL) {
+        hr_lanes_free(out);
+        return hr_error_nomem(error);
+    }
+    memcpy(out->lanes[0].topic, topic, size);
+    out->lanes[0].end = INT64_MAX;
+    out->lanes[0].backlog_bytes = -1;
+    return HR_OK;
+}

@@ -33,6 +33,8 @@ typedef struct hr_lanes {
     int32_t count;
 } hr_lanes;
 void hr_lanes_free(hr_lanes *lanes);
+/* The one lane of a source that has no parts, from 0 without an end, of unknown size; its topic is a copy. *out is empty on failure. */
+int hr_lanes_single(const char *topic, hr_lanes *out, hr_error *error);
 
 typedef struct hr_position {
     int32_t lane; /* index in the worker's share */

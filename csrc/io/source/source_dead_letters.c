@@ -35,25 +35,12 @@ typedef struct hr_letters_chunk {
 
 static int hr_source_letters_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
-    static const char topic[] = "dead_letters";
-
     (void)want;
     (void)cancel;
     memset(out, 0, sizeof(*out));
     if (!json_is_string(json_object_get(config, "dsn")) || !json_is_string(json_object_get(config, "from_job")))
         return hr_error_set(error, HR_EUSAGE, "source: settings \"dsn\" and \"from_job\" must be given");
-    out->lanes = hr_calloc(1, sizeof(*out->lanes));
-    if (out->lanes != NULL)
-        out->lanes[0].topic = hr_malloc(sizeof(topic));
-    if (out->lanes == NULL || out->lanes[0].topic == NULL) {
-        hr_lanes_free(out);
-        return hr_error_nomem(error);
-    }
-    memcpy(out->lanes[0].topic, topic, sizeof(topic));
-    out->lanes[0].end = INT64_MAX;
-    out->lanes[0].backlog_bytes = -1;
-    out->count = 1;
-    return HR_OK;
+    return hr_lanes_single("dead_letters", out, error);
 }
 
 static void hr_source_letters_close(hr_source *source)

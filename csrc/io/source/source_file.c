@@ -127,20 +127,7 @@ static int hr_source_stdin_plan(const json_t *config, int32_t want, const atomic
     (void)config;
     (void)want;
     (void)cancel;
-    out->count = 0;
-    out->lanes = hr_calloc(1, sizeof(*out->lanes));
-    if (out->lanes == NULL)
-        return hr_error_nomem(error);
-    out->lanes[0].topic = hr_malloc(sizeof("stdin"));
-    if (out->lanes[0].topic == NULL) {
-        hr_lanes_free(out);
-        return hr_error_nomem(error);
-    }
-    memcpy(out->lanes[0].topic, "stdin", sizeof("stdin"));
-    out->lanes[0].end = INT64_MAX;
-    out->lanes[0].backlog_bytes = -1;
-    out->count = 1;
-    return HR_OK;
+    return hr_lanes_single("stdin", out, error);
 }
 
 static void hr_source_file_close(hr_source *source)

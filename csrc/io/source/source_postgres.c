@@ -23,8 +23,6 @@ typedef struct hr_postgres_chunk {
 
 static int hr_source_postgres_plan(const json_t *config, int32_t want, const atomic_bool *cancel, hr_lanes *out, hr_error *error)
 {
-    static const char topic[] = "query";
-
     (void)want;
     (void)cancel;
     memset(out, 0, sizeof(*out));
@@ -32,18 +30,7 @@ static int hr_source_postgres_plan(const json_t *config, int32_t want, const ato
         return hr_error_set(error, HR_EUSAGE, "source: setting \"dsn\" is missing");
     if (!json_is_string(json_object_get(config, "query")) == !json_is_string(json_object_get(config, "table")))
         return hr_error_set(error, HR_EUSAGE, "source: give either \"query\" or \"table\"");
-    out->lanes = hr_calloc(1, sizeof(*out->lanes));
-    if (out->lanes != NULL)
-        out->lanes[0].topic = hr_malloc(sizeof(topic));
-    if (out->lanes == NULL || out->lanes[0].topic == NULL) {
-        hr_lanes_free(out);
-        return hr_error_nomem(error);
-    }
-    memcpy(out->lanes[0].topic, topic, sizeof(topic));
-    out->lanes[0].end = INT64_MAX;
-    out->lanes[0].backlog_bytes = -1;
-    out->count = 1;
-    return HR_OK;
+    return hr_lanes_single("query", out, error);
 }
 
 static void hr_source_postgres_close(hr_source *source)
