@@ -313,8 +313,8 @@ class _Reader:
         known = ("vault", "source", "hubs", "links", "tables")
         top = root.fields("the mapping", known, ("vault", "source", "hubs", "tables"))
         vault = top["vault"].fields("vault", ("schema", "recipe", "diff_recipe", "zone", "job"), ("schema",))
-        known = ("topics", "slot", "heartbeat", "record_source", "format", "avro", "debezium")
-        source = top["source"].fields("source", known, ("topics",))
+        told = ("topics", "slot", "heartbeat", "record_source", "format", "avro", "debezium")
+        source = top["source"].fields("source", told, ("topics",))
         recipe = self.recipe(vault, "recipe", RECIPES[0])
         diff_recipe = self.recipe(vault, "diff_recipe", EXACT)
         for name, node, value in top["hubs"].entries("hubs"):
