@@ -43,8 +43,8 @@ test: build $(STAMPS)/packages-tests $(STAMPS)/connect ## run all tests, about 4
 test-quick: build ## run the tests that need no server, under a minute
 	@tests/run quick
 
-test-nifi: build $(STAMPS)/nifi $(STAMPS)/packages-tests ## run the processors and flows in a real NiFi, 6 minutes
-	@timeout 1800 $(PYTHON) -m pytest tests/nifi -q --timeout 600 --durations=10
+test-nifi: build $(STAMPS)/nifi $(STAMPS)/packages-tests ## run the processors and flows in a real NiFi, 8 minutes
+	@tests/run nifi
 
 guards: build $(STAMPS)/packages-tests ## take one guard after the other out of a copy; its tests must fail, some minutes
 	@$(PYTHON) -m tests.faults.guards
@@ -109,7 +109,7 @@ $(STAMPS)/connect: stack/connect/pom.xml stack/connect/plugins.sha256 | $(STAMPS
 	@mkdir -p $(@D) && touch $@
 
 # NiFi: for its demo and its tests alone
-$(STAMPS)/nifi: $(wildcard stack/nifi/*.xml stack/nifi/*.sha256) | $(STAMPS)/packages $(STAMPS)/venv
+$(STAMPS)/nifi: $(wildcard stack/nifi/*.xml stack/nifi/*.sha256) requirements/nifi.txt | $(STAMPS)/packages $(STAMPS)/venv
 	@$(PYTHON) -m stack.nifi fetch
 	@mkdir -p $(@D) && touch $@
 

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 options=(--quiet --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links)
 [ "${UPGRADE:-0}" = 1 ] && options+=(--upgrade)
-for name in bootstrap coverage dev; do
+for name in bootstrap coverage dev nifi; do
     .venv/bin/uv pip compile "${options[@]}" "requirements/$name.in" -o "requirements/$name.txt"
 done
 # the image gets the versions that the tests ran with
@@ -20,4 +20,5 @@ if grep -nE '://' requirements/*.txt; then
 fi
 .venv/bin/python -m stack.kafka lock
 .venv/bin/python -m stack.connect lock
+.venv/bin/python -m stack.nifi lock
 echo "lock: $(grep -c '==' requirements/dev.txt) packages pinned in requirements/dev.txt"

@@ -25,7 +25,6 @@ from stack.services import SHOP, Stack
 
 log = logging.getLogger(__name__)
 
-PORT = 8443
 TEMPLATE = ROOT / "nifi-templates" / "purchases.json"
 GROUP = "purchases"
 TOPIC = JOB = "nifi-purchases"
@@ -46,7 +45,7 @@ class Unbalanced(RuntimeError):
 def start(stack: Stack) -> NiFi:
     """Everything that the flow needs, running."""
     stack.up(("postgres", "kafka", "mail"))
-    nifi = NiFi(SERVICES / "nifi", port=PORT, tied=False, state=stack.state)
+    nifi = stack.nifi
     if nifi.process is None:
         log.info("Starting NiFi, usually 40 to 90 s.")
         install(nifi.prepare())

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import kafka, mail, postgres
+from stack import kafka, mail, nifi, postgres
 from stack.airflow import USER, Airflow
 from stack.paths import SERVICES
 from stack.state import State
@@ -27,7 +27,10 @@ log = logging.getLogger(__name__)
 PARTS = ("postgres", "kafka", "mail", "airflow")
 """In the order of starting; Airflow wants the other three."""
 
-PORTS = {"postgres": 15432, "kafka": 19092, "mail": 18025, "airflow": 18080}
+EXTRAS = ("nifi",)
+"""What a demo of its own starts: told by the status where it runs, and not missed where it does not."""
+
+PORTS = {"postgres": 15432, "kafka": 19092, "mail": 18025, "airflow": 18080, "nifi": 8443}
 """Preferred ports; where one is taken, the next free one is used."""
 
 SHOP = "shop"
@@ -57,6 +60,7 @@ class Stack:
         self.postgres = postgres.Server(folder / "postgres", port=PORTS["postgres"], **common)
         self.kafka = kafka.Broker(folder / "kafka", port=PORTS["kafka"], **common)
         self.mail = mail.Sink(folder / "mail", port=PORTS["mail"], **common)
+        self.nifi = nifi.NiFi(folder / "nifi", port=PORTS["nifi"], **common)
         self._common = common
 
     @property
@@ -132,6 +136,7 @@ class Stack:
             log.info("Stopping %s.", ", ".join(running))
             self._airline().down()
             Airflow(self.folder / "airflow", self.postgres, **self._common).stop()
+            self.nifi.stop()
             self.mail.stop()
             self.kafka.stop()
             self.postgres.stop()
@@ -149,8 +154,8 @@ class Stack:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def status(self) -> list[Row]:
-        """What runs where, in the order of PARTS."""
-        at = {"postgres": "", "kafka": "", "mail": "", "airflow": ""}
+        """What runs where, in the order of PARTS and EXTRAS."""
+        at = dict.fromkeys((*PARTS, *EXTRAS), "")
         if self._postgres_up():
             at["postgres"] = f"psql {self.postgres.dsn(SHOP)!r}"
         if self.kafka.running():
@@ -161,13 +166,16 @@ class Stack:
             airflow = self.airflow
             if all(airflow.processes.values()):
                 at["airflow"] = f"{airflow.url} as {USER}, password in {airflow.passfile}"
+        if self.nifi.process is not None:
+            at["nifi"] = f"{self.nifi.url}/nifi as {nifi.USER}, password in {self.nifi.passfile}"
         logs = {
             "postgres": self.postgres.folder / "postgres.log",
             "kafka": self.kafka.nodes[0].log,
             "mail": self.mail.folder / "mail.log",
             "airflow": self.folder / "airflow" / "airflow-scheduler.log",
+            "nifi": self.nifi.log,
         }
-        return [Row(part, bool(at[part]), at[part], logs[part]) for part in PARTS]
+        return [Row(part, bool(where), where, logs[part]) for part, where in at.items()]
 
     def env(self) -> dict[str, str]:
         """Environment variables for a shell: psql, headrace and airflow then talk to these services."""

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stack.maven import Artifacts
+from stack.nifi.java import OLDEST, java_home
 from stack.paths import BUILD
 
 VERSION = "2.3.0"
@@ -27,7 +28,6 @@ _HERE = Path(__file__).resolve().parent
 _FOLDER = BUILD / "nifi"
 _JAVA = _HERE / "java"
 _PARENT = f"nifi-standard-shared-nar-{VERSION}.nar"
-_OLDEST_JAVA = 21
 
 
 def _artifacts(name: str, what: str, cost: str) -> Artifacts:
@@ -44,6 +44,8 @@ def _artifacts(name: str, what: str, cost: str) -> Artifacts:
 _BOOT = _artifacts("boot", "NiFi's first jars", "2 MB, 5 to 30 s")
 _NARS = _artifacts("nars", "NiFi's extensions", "129 MB, 10 to 90 s")
 _STANDARD = _artifacts("standard", "NiFi's standard processors", "72 MB, 10 to 90 s")
+_COMPILER = _artifacts("compiler", "a compiler for NiFi's login", "3 MB, 5 to 20 s")
+_ALL = (_BOOT, _NARS, _STANDARD, _COMPILER)
 
 
 @functools.cache
@@ -54,9 +56,7 @@ def made() -> Path:
     """
     parts = [_BOOT.ready(), _NARS.ready(), _STANDARD.ready()]
     sources = [path.read_text() for path in sorted(_JAVA.rglob("*.java"))]
-    made_from = "".join(
-        [_BOOT.sums.read_text(), _NARS.sums.read_text(), _STANDARD.sums.read_text(), *sources]
-    )
+    made_from = "".join([*(artifacts.sums.read_text() for artifacts in _ALL), *sources])
     home = _FOLDER / "home"
     stamp = home / "made-from"
     with open(_FOLDER / "lock", "w") as lock:
@@ -73,40 +73,7 @@ def made() -> Path:
 
 def lock() -> str:
     """Fetch everything and write the lists of sums anew; says what it did."""
-    return "\n".join(artifacts.lock() for artifacts in (_BOOT, _NARS, _STANDARD))
-
-
-@functools.cache
-def java_home() -> Path:
-    """The newest-enough Java of this machine, a JDK: $JAVA_HOME, the one on PATH, or one of /usr/lib/jvm.
-
-    RuntimeError when none is Java 21 or newer with its compiler.
-    """
-    found: list[Path] = []
-    if os.environ.get("JAVA_HOME"):
-        found.append(Path(os.environ["JAVA_HOME"]))
-    on_path = shutil.which("java")
-    if on_path:
-        found.append(Path(on_path).resolve().parent.parent)
-    jvms = Path("/usr/lib/jvm")
-    if jvms.is_dir():
-        found += sorted(path for path in jvms.iterdir() if not path.is_symlink())
-    for home in found:
-        if (home / "bin" / "javac").exists() and _version(home) >= _OLDEST_JAVA:
-            return home
-    raise RuntimeError(
-        f"NiFi needs a JDK of version {_OLDEST_JAVA} or newer, and none was found in $JAVA_HOME, on PATH "
-        "or in /usr/lib/jvm: install one (openjdk-21-jdk-headless, Temurin) or set JAVA_HOME"
-    )
-
-
-def _version(home: Path) -> int:
-    """The number of a Java, from its file `release`; 0 when it does not say."""
-    release = home / "release"
-    match = (
-        re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE) if release.exists() else None
-    )
-    return int(match[1]) if match else 0
+    return "\n".join(artifacts.lock() for artifacts in _ALL)
 
 
 def _assemble(home: Path, boot: Path, nars: Path, standard: Path) -> None:
@@ -160,19 +127,17 @@ def _artifact(name: str) -> str:
 def _login_nar(lib: Path, classes: Path) -> None:
     """Compile and pack the login of one user."""
     classes.mkdir()
-    command: list[str | Path] = [
-        java_home() / "bin" / "javac",
-        "--release",
-        str(_OLDEST_JAVA),
-        "-cp",
-        f"{lib}/*",
-        "-d",
-        classes,
-    ]
+    (compiler,) = _COMPILER.ready().glob("ecj-*.jar")
+    command: list[str | Path] = [java_home() / "bin" / "java", "-jar", compiler]
+    # not --release, for which a JDK is needed: a runtime may be all there is
+    command += ["-source", str(OLDEST), "-target", str(OLDEST), "-d", classes]
+    command += ["-cp", os.pathsep.join(str(jar) for jar in sorted(lib.glob("*.jar")))]
     sources = sorted(_JAVA.rglob("*.java"))
     done = subprocess.run([*command, *sources], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"NiFi's login could not be compiled:\n{done.stderr.strip()[-2000:]}")
+        raise RuntimeError(
+            f"NiFi's login could not be compiled:\n{(done.stdout + done.stderr).strip()[-2000:]}"
+        )
     jar = classes / "headrace-login.jar"
     with zipfile.ZipFile(jar, "w") as archive:
         for file in sorted(classes.rglob("*.class")):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Self
 
 from stack import ports, secrets
-from stack.nifi.distribution import java_home, made
+from stack.nifi.distribution import made
+from stack.nifi.java import java_home
 from stack.nifi.rest import NiFiError, Rest
 from stack.process import NotReady, Process, log_text, start
 from stack.service import Service

@@ -129,40 +129,71 @@ def test_spooled_files_have_the_same_name_each_time(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("record", "expected"),
-    [
-        ({"at": "2026-11-21T10:00:00Z"}, ("2026-W47", "")),
-        ({"at": "2027-01-03T23:30:00+00:00"}, ("2026-W53", "")),
-        ({"at": None}, ("", "null")),
-        ({}, ("", "null")),
-        ({"at": "infinity"}, ("", "range")),
-    ],
-)
-def test_the_period_of_a_record(record: dict[str, Any], expected: tuple[str, str]) -> None:
-    assert work.period(record, "at", "week", "UTC", None) == expected
+def test_an_array_is_split_into_what_is_written_there() -> None:
+    written = ['{"a": 1.1000000000000000000001, "b": "},{[]"}', "{}", '{"ż": {"c": [1, {}]}}']
+    for text in (f"[{','.join(written)}]", f" [ {' , '.join(written)}\n]\n"):
+        found = work.split(text)
+        assert [text for text, _ in found] == written
+        assert [value for _, value in found] == [json.loads(text) for text in written]
+    assert work.split("[]") == work.split(" [ ] ") == []
+
+
+def parted(
+    records: list[str], unit: str = "week", zone: str = "UTC", path: str = "at"
+) -> dict[str, list[str]]:
+    found = list(work.periods(records, path, unit, zone, "ms" if path != "at" else None))
+    assert sum(len(rows) for _, _, rows in found) == len(records)
+    assert all(bool(period) != bool(why) for period, why, _ in found)
+    assert len({(period, why) for period, why, _ in found}) == len(found)
+    return {period or f"!{why}": rows for period, why, rows in found}
+
+
+def test_the_periods_of_records() -> None:
+    weeks = {
+        "2026-W47": ['{"at": "2026-11-21T10:00:00Z", "n": 1.10}', '{"at":"2026-11-16T00:00:00Z"}'],
+        "2026-W53": ['{"at": "2027-01-03T23:30:00+00:00"}'],
+        "!null": ['{"at": null}', "{}"],
+        "!range": ['{"at": "infinity"}'],
+        "!type": ['{"at": "soon"}'],
+        "!encoding": ['{"at": "2026-11-21T10:00:00Z", "s": "\ud800"}'],
+    }
+    mixed = [
+        row for rows in zip(*([*rows, ""] for rows in weeks.values()), strict=False) for row in rows if row
+    ]
+    left = [row for rows in weeks.values() for row in rows if row not in mixed]
+    assert parted(mixed + left) == weeks
+    assert parted([]) == {}
 
 
 def test_periods_follow_zone_and_unit() -> None:
-    record = {"order": {"at": 1767225600000}}  # 2026-01-01T00:00:00Z
-    assert work.period(record, "order.at", "day", "America/New_York", "ms") == ("2025-12-31", "")
-    assert work.period(record, "order.at", "month", "UTC", "ms") == ("2026-01", "")
-    assert work.period({"at": "soon"}, "at", "day", "UTC", None)[0] == ""
+    record = '{"order": {"at": 1767225600000}}'  # 2026-01-01T00:00:00Z
+    assert parted([record], "day", "America/New_York", "order.at") == {"2025-12-31": [record]}
+    assert parted([record], "month", "UTC", "order.at") == {"2026-01": [record]}
     with pytest.raises(UsageError):
-        work.period(record, "order.at", "day", "Mars/Base", "ms")
+        parted([record], "day", "Mars/Base", "order.at")
 
 
 def test_hashes_are_those_of_the_library() -> None:
-    found, why = work.hash_of(
-        {"a": " x ", "b": 7.5}, ["a", "b"], {}, recipe="automate_dv", diff=False, zone="UTC"
-    )
+    records = ['{"a": " x ", "b": 7.5}', '{"a": "y"}', "{}"]
+    found = work.hashes(records, ["a", "b"], {}, recipe="automate_dv", diff=False, zone="UTC")
     schema = headrace.Schema([("a", "text"), ("b", "text")])
-    batch, _ = headrace.decode_json(b'{"a": " x ", "b": 7.5}', schema)
-    assert (found, why) == (headrace.hash_keys(batch, ["a", "b"], output="hex").column_text(2, 0), "")
-    bad = work.hash_of({"b": "x"}, ["b"], {"b": "bigint"}, recipe="plain", diff=False, zone="UTC")
-    assert bad[0] is None
-    assert bad[1]
-    assert work.hash_of({}, ["a"], {}, recipe="automate_dv", diff=False, zone="UTC") == (None, "")
+    batch, _ = headrace.decode_json("\n".join(records), schema)
+    expected = headrace.hash_keys(batch, ["a", "b"], output="hex")
+    assert found == [(expected.column_text(2, row), "") for row in range(3)]
+    assert found[2] == (None, "")
+    mixed = ['{"b": "x"}', '{"b": 1}', '{"b": []}', '{"b": 1}']
+    bad = work.hashes(mixed, ["b"], {"b": "bigint"}, recipe="plain", diff=False, zone="UTC")
+    assert [value is None for value, _ in bad] == [bool(why) for _, why in bad] == [True, False, True, False]
+    assert bad[1] == bad[3]
+    assert work.hashes([], ["b"], {}, recipe="plain", diff=True, zone="UTC") == []
+
+
+@pytest.mark.parametrize("text", ["{}", "{ }", '{"a": 1.10 }', '{"a": "}"}', '{"a": {}}'])
+def test_a_field_is_added_and_the_rest_stays_as_written(text: str) -> None:
+    added = work.with_field(text, 'h"k', "0a")
+    assert json.loads(added) == {**json.loads(text), 'h"k': "0a"}
+    assert added.startswith(text.rstrip("} "))
+    assert json.loads(work.with_field(text, "hk", None))["hk"] is None
 
 
 def test_windows_count_each_value_once() -> None:
@@ -216,7 +247,8 @@ def test_what_was_installed_runs_with_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "unpacked" / "NAR-INF" / "bundled-dependencies"
     script = (
         f"import sys; sys.path.insert(0, {str(path)!r}); import headrace; from headrace.nifi import work;"
-        "print(headrace.__file__, work.period({'at': '2026-11-21T10:00:00Z'}, 'at', 'week', 'UTC', None)[0])"
+        'print(headrace.__file__, next(work.periods([\'{"at": "2026-11-21T10:00:00Z"}\'], '
+        "'at', 'week', 'UTC', None))[0])"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-I", "-c", script], capture_output=True, text=True, check=True

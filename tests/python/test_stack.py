@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,7 @@ from stack.__main__ import main
 from stack.airflow import Airflow
 from stack.paths import ROOT
 from stack.process import NotReady, Process, identity, start, wait_ready, wait_until
-from stack.services import PARTS, PORTS, Stack
+from stack.services import EXTRAS, PARTS, PORTS, Row, Stack
 from stack.state import Record, State
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -231,9 +232,23 @@ def test_airflow_listens_on_loopback_and_its_secrets_stay_in_files(tmp_path: Pat
 
 def test_nothing_runs_in_a_new_folder(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "stack")
-    assert [(row.part, row.up) for row in stack.status()] == [(part, False) for part in PARTS]
+    assert [(row.part, row.up) for row in stack.status()] == [(part, False) for part in (*PARTS, *EXTRAS)]
     stack.down()
     assert len(set(PORTS.values())) == len(PORTS)
+
+
+def test_a_nifi_that_does_not_run_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {part: Row(part, True, "here", Path("log")) for part in (*PARTS, *EXTRAS)}
+    stack = SimpleNamespace(status=lambda: list(rows.values()))
+    monkeypatch.setattr("stack.__main__.Stack", lambda: stack)
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["nifi", "up", "here"]
+    rows["nifi"] = Row("nifi", False, "", Path("log"))
+    assert main(["status"]) == 0
+    rows["mail"] = Row("mail", False, "", Path("log"))
+    assert main(["status"]) == 3
 
 
 def test_down_ends_only_what_the_state_file_names(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
-"""NiFi's side of the processors: the properties and relationships they share, and results from outcomes.
+"""NiFi's side of the processors: the properties and relationships they share, results from outcomes, and
+records in batches.
 
 Only NiFi itself, or a test that stands in for it, can import this module: it needs NiFi's package nifiapi.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
+from nifiapi.__jvm__ import JvmHolder
 from nifiapi.flowfiletransform import FlowFileTransformResult
 from nifiapi.properties import (
     ExpressionLanguageScope,
@@ -16,6 +21,7 @@ from nifiapi.properties import (
     StandardValidators,
     ValidationResult,
 )
+from nifiapi.recordtransform import CachingAttributeMap, RecordTransform, RecordTransformResult
 from nifiapi.relationship import Relationship
 
 from headrace import dsn as dsns
@@ -196,3 +202,78 @@ def _fault(descriptor: Any, given: str) -> str:
         except UsageError as error:
             return str(error)
     return ""
+
+
+class Answer:
+    """What became of one record. NiFi asks for each part by a call of its own: all are there before it asks.
+
+    text: the record as JSON; partition: attributes of the flow file it goes to, a map of Java's or None.
+    """
+
+    class Java:
+        """What NiFi looks for."""
+
+        implements: ClassVar = ["org.apache.nifi.python.processor.RecordTransformResult"]
+
+    def __init__(self, text: str, schema: Any, relationship: str, partition: Any = None) -> None:
+        self.text = text
+        self.schema = schema
+        self.relationship = relationship
+        self.partition = partition
+
+    def getRecordJson(self) -> str:
+        """The record."""
+        return self.text
+
+    def getSchema(self) -> Any:
+        """Its schema."""
+        return self.schema
+
+    def getRelationship(self) -> str:
+        """Where it goes."""
+        return self.relationship
+
+    def getPartition(self) -> Any:
+        """With which records it goes there."""
+        return self.partition
+
+
+class Records(RecordTransform):
+    """A processor of records that takes them a batch at a time, as many as NiFi hands over: a megabyte."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def answers(
+        self, context: Any, records: list[tuple[str, dict[str, Any]]], schema: Any, attributes: Any
+    ) -> Iterator[Answer]:
+        """What becomes of these records, each told as its JSON text and as it reads; every processor has its
+        own. What it raises sends the flow file to failure.
+        """
+
+    def transformRecord(self, jsonarray: str, schema: Any, attributemap: Any) -> Any:
+        """A batch; NiFi calls this."""
+        attributes = CachingAttributeMap(attributemap)
+        results = self.arrayList()
+        for answer in self.answers(self.process_context, work.split(jsonarray), schema, attributes):
+            results.add(answer)
+        return results
+
+    def transform(self, context: Any, record: Any, schema: Any, attributemap: Any) -> Any:
+        """One record, for whoever asks so: a batch of one."""
+        (found,) = self.answers(context, [(json.dumps(record), record)], schema, attributemap)
+        return RecordTransformResult(
+            record=json.loads(found.text),
+            schema=found.schema,
+            relationship=found.relationship,
+            partition=None if found.partition is None else dict(found.partition),
+        )
+
+
+def java_map(values: Mapping[str, str]) -> Any:
+    """A map of Java's."""
+    made = JvmHolder.jvm.java.util.HashMap()
+    for key, value in values.items():
+        made.put(key, value)
+    return made

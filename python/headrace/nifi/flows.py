@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from headrace.errors import FatalError, RetriableError, UsageError
 # What NiFi adds to a definition that says nothing about the flow, or another thing at every export.
 _GONE = {"instanceIdentifier", "lastUpdated"}
 _UNAVAILABLE = (502, 503, 504)
+LOADING = 120
+"""Seconds that an export waits for NiFi to load the processors of the group."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ def import_flow(server: Server, file: str | os.PathLike[str], name: str | None =
 def export_flow(server: Server, name: str, file: str | os.PathLike[str]) -> dict[str, Any]:
     """Write the definition of a group, normalised, to a file; {"id", "name", "file", "processors"}.
 
-    UsageError when there is no group of this name or id, or several of the name.
+    UsageError when there is no group of this name or id, or several of the name; RetriableError while NiFi is
+    still loading its processors, because their definitions would not be whole.
     """
     nipyapi = _connect(server)
     try:
@@ -83,6 +87,7 @@ def export_flow(server: Server, name: str, file: str | os.PathLike[str]) -> dict
             f'{found} named "{name}" in the NiFi at {server.url}: give a name or an id that is one'
         )
     try:
+        _wait_loaded(nipyapi, group)
         text = nipyapi.versioning.export_process_group_definition(group, mode="json")
     except Exception as error:
         raise _failure("export", server, error) from error
@@ -90,6 +95,25 @@ def export_flow(server: Server, name: str, file: str | os.PathLike[str]) -> dict
     write(definition, file)
     processors = len(definition["flowContents"].get("processors") or [])
     return {"id": group.id, "name": group.component.name, "file": os.fspath(file), "processors": processors}
+
+
+def _wait_loaded(nipyapi: ModuleType, group: Any) -> None:
+    """Wait until NiFi has loaded all processors of a group: one in Python takes seconds after an import, and
+    until then NiFi knows neither its properties nor its relationships.
+    """
+    end = time.monotonic() + LOADING
+    while loading := [
+        one.component.name
+        for one in nipyapi.canvas.list_all_processors(group.id)
+        if not one.component.relationships
+    ]:
+        if time.monotonic() > end:
+            raise RetriableError(
+                f"NiFi is still loading {', '.join(sorted(loading))} of {group.component.name} after "
+                f"{LOADING} s: look at its log, or try again later",
+                code="server",
+            )
+        time.sleep(0.5)
 
 
 def read(file: str | os.PathLike[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -174,6 +174,21 @@ def replay(job: str, database: str, reason: str | None, limit: int | None) -> Ou
     return told(headrace.dead_letters.replay(job, dsn=database, reason=reason or None, limit=limit))
 
 
+def split(array: str) -> list[tuple[str, dict[str, Any]]]:
+    """The records of a JSON array, each as it is written there and as it reads."""
+    decoder = json.JSONDecoder()
+    found: list[tuple[str, dict[str, Any]]] = []
+    at = array.index("[") + 1
+    while True:
+        while array[at] in " \t\r\n,":
+            at += 1
+        if array[at] == "]":
+            return found
+        value, end = decoder.raw_decode(array, at)
+        found.append((array[at:end], value))
+        at = end
+
+
 @lru_cache(maxsize=64)
 def _time_schema(path: str, unit: str | None) -> Schema:
     from headrace import Schema
@@ -181,26 +196,35 @@ def _time_schema(path: str, unit: str | None) -> Schema:
     where: dict[str, str] = {"path": path}
     if unit:
         where["unit"] = unit
-    return Schema([("time", "timestamptz", True)], {"time": where})
+    return Schema([("time", "timestamptz", True), ("raw", "text", True)], {"time": where, "raw": "$raw"})
 
 
-def period(
-    record: Mapping[str, Any], path: str, unit: str, zone: str, numbers: str | None
-) -> tuple[str, str]:
-    """(period, "") of a record, such as 2026-W47, or ("", why it has none: the reason of a reject).
+def periods(
+    records: Sequence[str], path: str, unit: str, zone: str, numbers: str | None
+) -> Iterator[tuple[str, str, list[str]]]:
+    """(period, "", its records) for each period of these records, such as 2026-W47, and ("", reason, records)
+    for each reason why records have none. Records are as they came, in their order.
 
-    path: of the time in the record. unit: week, day or month. numbers: read numbers as s, ms, us or ns since
+    path: of the time in a record. unit: week, day or month. numbers: read numbers as s, ms, us or ns since
     1970. UsageError for an unknown zone.
     """
     from headrace import decode_json, partition
 
-    batch, rejects = decode_json(_line(record), _time_schema(path, numbers))
-    if rejects:
-        return "", rejects[0]["reason"]
-    if batch.column_text(0, 0) is None:
-        return "", "null"
-    found = next(iter(partition(batch, "time", unit, zone)))  # type: ignore[arg-type]
-    return ("", "range") if found.startswith("__") else (found, "")
+    lines = [_encoded(record) for record in records]
+    batch, rejects = decode_json(lines, _time_schema(path, numbers))
+    refused: dict[str, list[str]] = {}
+    for reject in rejects:
+        refused.setdefault(reject["reason"], []).append(records[reject["index"]])
+    for name, part in partition(batch, "time", unit, zone).items():  # type: ignore[arg-type]
+        rows = [str(part.column_text(1, row)) for row in range(len(part))]
+        if not name.startswith("__"):
+            yield name, "", rows
+            continue
+        for row, record in enumerate(rows):
+            reason = "null" if part.column_text(0, row) is None else "range"
+            refused.setdefault(reason, []).append(record)
+    for reason, rows in refused.items():
+        yield "", reason, rows
 
 
 @lru_cache(maxsize=64)
@@ -211,16 +235,16 @@ def _key_schema(columns: tuple[str, ...], types: tuple[str, ...]) -> Schema:
     return Schema(list(named.items()), {name: name for name in named})
 
 
-def hash_of(
-    record: Mapping[str, Any],
+def hashes(
+    records: Sequence[str],
     columns: Sequence[str],
     types: Mapping[str, str],
     *,
     recipe: str,
     diff: bool,
     zone: str,
-) -> tuple[str | None, str]:
-    """(hash in hex or None, "") of a record, or (None, the reason why a value cannot be read).
+) -> list[tuple[str | None, str]]:
+    """For each record (hash in hex or None, ""), or (None, the reason why a value cannot be read).
 
     types: SQL types of columns; those without one are hashed as the text they are. UsageError for settings
     that cannot be.
@@ -228,13 +252,31 @@ def hash_of(
     from headrace import decode_json, hash_diff, hash_keys
 
     schema = _key_schema(tuple(columns), tuple(types.get(name, "text") for name in columns))
-    batch, rejects = decode_json(_line(record), schema)
-    if rejects:
-        return None, rejects[0]["reason"]
+    batch, rejects = decode_json([_encoded(record) for record in records], schema)
     chosen: Any = columns[0] if len(columns) == 1 else list(columns)
     make = hash_diff if diff else hash_keys
     hashed = make(batch, chosen, recipe=recipe, name="$hash", output="hex", zone=zone)  # type: ignore[arg-type]
-    return hashed.column_text(hashed.num_columns - 1, 0), ""
+    refused = {reject["index"]: reject["reason"] for reject in rejects}
+    column, row = hashed.num_columns - 1, 0
+    found: list[tuple[str | None, str]] = []
+    for index in range(len(records)):
+        if index in refused:
+            found.append((None, refused[index]))
+        else:
+            found.append((hashed.column_text(column, row), ""))
+            row += 1
+    return found
+
+
+def with_field(record: str, name: str, value: str | None) -> str:
+    """A record, as JSON text, with one field more at its end."""
+    start = record[: record.rindex("}")].rstrip()
+    comma = "" if start.endswith("{") else ", "
+    return f"{start}{comma}{json.dumps(name)}: {json.dumps(value)}}}"
+
+
+def _encoded(record: str) -> bytes:
+    return record.encode("utf-8", "surrogatepass")
 
 
 def windows(
@@ -307,7 +349,3 @@ def _rows(batch: Batch) -> list[str]:
             values[name] = int(text) if text is not None and numbers[column] else text
         lines.append(json.dumps(values, ensure_ascii=False) + "\n")
     return lines
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"

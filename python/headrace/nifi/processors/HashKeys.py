@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from nifiapi.__jvm__ import JvmHolder
 from nifiapi.properties import ExpressionLanguageScope, PropertyDescriptor, StandardValidators
-from nifiapi.recordtransform import RecordTransform, RecordTransformResult
 
 from headrace.nifi import base, work
 
 
-class HashKeys(RecordTransform):
+class HashKeys(base.Records):
     """Records in, the same records out, each with one field more."""
 
     class Java:
@@ -26,8 +26,8 @@ class HashKeys(RecordTransform):
         description = (
             "Adds a hash key or a hash diff to each record, equal to automate_dv's on PostgreSQL byte for "
             "byte. Records with a value that its SQL type cannot read go to rejects, with the reason in "
-            "headrace.reason. Each record passes through NiFi's Python bridge: for many of them use "
-            "ExecuteStreamCommand with headrace hash."
+            "headrace.reason. NiFi asks for each record by itself, some thousands a second: for many of "
+            "them use ExecuteStreamCommand with headrace hash."
         )
         tags = ["headrace", "hash", "md5", "sha256", "data vault", "automate_dv", "records"]
 
@@ -67,10 +67,6 @@ class HashKeys(RecordTransform):
     )
     PROPERTIES = (NAME, COLUMNS, KIND, RECIPE, TYPES, base.ZONE)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__()
-        self._known: tuple[Any, str, Any] | None = None
-
     def getPropertyDescriptors(self) -> list[Any]:
         """The properties, in the order of the dialog."""
         return list(self.PROPERTIES)
@@ -79,37 +75,38 @@ class HashKeys(RecordTransform):
         """Those beside original and failure."""
         return base.TRANSFORMED
 
-    def transform(self, context: Any, record: Any, schema: Any, attributemap: Any) -> Any:
-        """The hash of one record; wrong settings raise, and the flow file goes to failure."""
-        name = base.text(context, self.NAME, attributemap)
+    def answers(
+        self, context: Any, records: list[tuple[str, dict[str, Any]]], schema: Any, attributes: Any
+    ) -> Iterator[base.Answer]:
+        """Every record, with its hash; wrong settings raise."""
+        name = base.text(context, self.NAME, attributes)
         types = {
             column: str(kind)
             for column, kind in (work.column_map(base.text(context, self.TYPES)) or {}).items()
         }
-        found, why = work.hash_of(
-            record,
-            work.names(base.text(context, self.COLUMNS, attributemap)),
+        found = work.hashes(
+            [text for text, _ in records],
+            work.names(base.text(context, self.COLUMNS, attributes)),
             types,
             recipe=base.text(context, self.RECIPE),
             diff=base.text(context, self.KIND) == "diff",
-            zone=base.text(context, base.ZONE, attributemap),
+            zone=base.text(context, base.ZONE, attributes),
         )
-        if not why and name in record:
-            raise ValueError(f'there is a field "{name}" already: give the hash another name')
-        if why:
-            part = {"headrace.reason": why}
-            return RecordTransformResult(record=record, schema=schema, relationship="rejects", partition=part)
-        added = {**record, name: found}
-        return RecordTransformResult(
-            record=added, schema=self._extended(schema, name), relationship="success"
-        )
+        extended = _extended(schema, name)
+        reasons = {why: base.java_map({"headrace.reason": why}) for _, why in set(found) if why}
+        for (text, record), (value, why) in zip(records, found, strict=True):
+            if why:
+                yield base.Answer(text, schema, "rejects", reasons[why])
+                continue
+            if name in record:
+                raise ValueError(f'there is a field "{name}" already: give the hash another name')
+            yield base.Answer(work.with_field(text, name, value), extended, "success")
 
-    def _extended(self, schema: Any, name: str) -> Any:
-        """The schema of the records with the hash, made once for each schema that comes in."""
-        if self._known is None or self._known[0] is not schema or self._known[1] != name:
-            jvm = JvmHolder.jvm
-            record = jvm.org.apache.nifi.serialization
-            fields = jvm.java.util.ArrayList(schema.getFields())
-            fields.add(record.record.RecordField(name, record.record.RecordFieldType.STRING.getDataType()))
-            self._known = (schema, name, record.SimpleRecordSchema(fields))
-        return self._known[2]
+
+def _extended(schema: Any, name: str) -> Any:
+    """The schema of the records with their hash."""
+    jvm = JvmHolder.jvm
+    record = jvm.org.apache.nifi.serialization
+    fields = jvm.java.util.ArrayList(schema.getFields())
+    fields.add(record.record.RecordField(name, record.record.RecordFieldType.STRING.getDataType()))
+    return record.SimpleRecordSchema(fields)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from nifiapi.properties import ExpressionLanguageScope, PropertyDescriptor, StandardValidators
-from nifiapi.recordtransform import RecordTransform, RecordTransformResult
 
 from headrace.nifi import base, work
 
 
-class PartitionRecords(RecordTransform):
+class PartitionRecords(base.Records):
     """Records in, the same records out, one flow file a period."""
 
     class Java:
@@ -27,8 +27,8 @@ class PartitionRecords(RecordTransform):
             "Splits records by the ISO week, day or month of their event time: one flow file for each "
             "period, whose name is unique (input-2026-W47-uuid.json), with the period in "
             "headrace.partition. Records without a readable time go to rejects, with the reason in "
-            "headrace.reason. Each record passes through NiFi's Python bridge: for many of them use "
-            "ExecuteStreamCommand with headrace partition."
+            "headrace.reason. NiFi asks for each record by itself, some thousands a second: for many of "
+            "them use ExecuteStreamCommand with headrace partition."
         )
         tags = ["headrace", "partition", "week", "split", "records", "event time"]
 
@@ -41,9 +41,6 @@ class PartitionRecords(RecordTransform):
     )
     PROPERTIES = (TIME, base.UNIT, base.ZONE, base.NUMBERS)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__()
-
     def getPropertyDescriptors(self) -> list[Any]:
         """The properties, in the order of the dialog."""
         return list(self.PROPERTIES)
@@ -52,19 +49,21 @@ class PartitionRecords(RecordTransform):
         """Those beside original and failure."""
         return base.TRANSFORMED
 
-    def transform(self, context: Any, record: Any, schema: Any, attributemap: Any) -> Any:
-        """The period of one record; wrong settings raise, and the flow file goes to failure."""
-        period, why = work.period(
-            record,
-            base.text(context, self.TIME, attributemap),
+    def answers(
+        self, context: Any, records: list[tuple[str, dict[str, Any]]], schema: Any, attributes: Any
+    ) -> Iterator[base.Answer]:
+        """Every record, with its period; wrong settings raise."""
+        found = work.periods(
+            [text for text, _ in records],
+            base.text(context, self.TIME, attributes),
             base.text(context, base.UNIT),
-            base.text(context, base.ZONE, attributemap),
+            base.text(context, base.ZONE, attributes),
             base.chosen(context, base.NUMBERS, "none"),
         )
-        stem, ending = os.path.splitext(attributemap.getAttribute("filename") or "records.json")
-        unique = f"{stem}-{period or 'rejects'}-{attributemap.getAttribute('uuid')}{ending}"
-        if why:
-            part = {"filename": unique, "headrace.reason": why}
-            return RecordTransformResult(record=record, schema=schema, relationship="rejects", partition=part)
-        part = {"filename": unique, "headrace.partition": period}
-        return RecordTransformResult(record=record, schema=schema, relationship="success", partition=part)
+        stem, ending = os.path.splitext(attributes.getAttribute("filename") or "records.json")
+        for period, why, texts in found:
+            unique = f"{stem}-{period or 'rejects'}-{attributes.getAttribute('uuid')}{ending}"
+            told = {"headrace.reason": why} if why else {"headrace.partition": period}
+            part = base.java_map({"filename": unique, **told})
+            for text in texts:
+                yield base.Answer(text, schema, "rejects" if why else "success", part)
