@@ -126,9 +126,10 @@ static int hr_kafka_topic_copy(const struct rd_kafka_metadata_topic *from, hr_ka
     return HR_OK;
 }
 
-int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_ms, hr_kafka_topic *out, hr_error *error)
+static int hr_kafka_topic_ask(hr_kafka_client *client, const char *name, int timeout_ms, int unknown_ms, hr_kafka_topic *out,
+                              hr_error *error)
 {
-    int64_t now = hr_kafka_now_ms(), deadline = now + timeout_ms, unknown_until = now + HR_KAFKA_UNKNOWN_MS;
+    int64_t now = hr_kafka_now_ms(), deadline = now + timeout_ms, unknown_until = now + unknown_ms;
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(client->rk, name, NULL);
     int rc = HR_OK;
 
@@ -164,6 +165,16 @@ int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_m
     }
     rd_kafka_topic_destroy(rkt);
     return rc;
+}
+
+int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_ms, hr_kafka_topic *out, hr_error *error)
+{
+    return hr_kafka_topic_ask(client, name, timeout_ms, HR_KAFKA_UNKNOWN_MS, out, error);
+}
+
+int hr_kafka_topic_look(hr_kafka_client *client, const char *name, int timeout_ms, hr_kafka_topic *out, hr_error *error)
+{
+    return hr_kafka_topic_ask(client, name, timeout_ms, 0, out, error);
 }
 
 int hr_kafka_topics_list(hr_kafka_client *client, bool internal, int timeout_ms, hr_kafka_topics *out, hr_error *error)

@@ -24,6 +24,8 @@ typedef struct hr_kafka_topics {
 /* One topic and its partitions. HR_EUSAGE when there is no such topic; HR_EKAFKA when no broker answers, at once and fatal when they
  * refuse our credentials. Free with hr_kafka_topic_free, whatever is returned. */
 int hr_kafka_topic_find(hr_kafka_client *client, const char *name, int timeout_ms, hr_kafka_topic *out, hr_error *error);
+/* The same for who will make the topic when it is not there: one that was made a moment ago may be missed. */
+int hr_kafka_topic_look(hr_kafka_client *client, const char *name, int timeout_ms, hr_kafka_topic *out, hr_error *error);
 void hr_kafka_topic_free(hr_kafka_topic *topic);
 bool hr_kafka_topic_has(const hr_kafka_topic *topic, int64_t partition);
 

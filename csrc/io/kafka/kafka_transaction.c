@@ -11,13 +11,25 @@
 #define HR_TRANSACTION_DOWN_MS 120000 /* how long the brokers may be away */
 #define HR_TRANSACTION_PAUSE_MS 100   /* between an aborted transaction and the next try */
 #define HR_TRANSACTION_FAREWELL_MS 500
+#define HR_TRANSACTION_TOPICS 4
+#define HR_TRANSACTION_LIMIT "60000" /* transaction.timeout.ms, unless the user says otherwise */
 #define HR_OUTBOX_KEEP (4 << 20)
 
 struct hr_transaction {
     hr_kafka_client *client;
+    rd_kafka_topic_t *topics[HR_TRANSACTION_TOPICS];
+    int64_t timeout_ms; /* after which the brokers abort a transaction */
+    int64_t begun_ms;
     bool begun;
+    bool expired;                /* its time was up */
     rd_kafka_resp_err_t refused; /* why the last message of this transaction was not delivered */
 };
+
+/* Whether there is hardly time left to commit. */
+static bool hr_transaction_is_late(const hr_transaction *transaction)
+{
+    return hr_kafka_now_ms() - transaction->begun_ms >= transaction->timeout_ms - transaction->timeout_ms / 4;
+}
 
 /* librdkafka's delivery callback; called from our own polls, and while a transaction is committed. */
 static void hr_transaction_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
@@ -165,11 +177,22 @@ static int hr_transaction_fail(hr_transaction *transaction, rd_kafka_error_t *fa
 
 /* ---- life ---- */
 
-int hr_transaction_open(const json_t *config, const char *name, const atomic_bool *cancel, hr_transaction **out, hr_error *error)
+/* Have librdkafka ask for these topics now, not when the first message waits for them: then it would look once a second. */
+static void hr_transaction_expect(hr_transaction *transaction, const char *const *topics, int32_t count)
 {
+    for (int32_t i = 0; i < count && i < HR_TRANSACTION_TOPICS; i++)
+        if (topics[i] != NULL)
+            transaction->topics[i] = rd_kafka_topic_new(transaction->client->rk, topics[i], NULL);
+}
+
+int hr_transaction_open(const json_t *config, const char *name, const char *const *topics, int32_t topic_count, const atomic_bool *cancel,
+                        hr_transaction **out, hr_error *error)
+{
+    const json_t *wanted = json_object_get(config, "transaction.timeout.ms");
+    char limit[32] = HR_TRANSACTION_LIMIT;
     /* a message may not outlive its transaction; what is sent is sent at once, as its transaction ends with it */
     const hr_kafka_setting forced[] = {
-        {"transactional.id", name}, {"transaction.timeout.ms", "60000"}, {"message.timeout.ms", "60000"}, {"linger.ms", "2"}};
+        {"transactional.id", name}, {"transaction.timeout.ms", limit}, {"message.timeout.ms", limit}, {"linger.ms", "2"}};
     hr_transaction *transaction = hr_calloc(1, sizeof(*transaction));
     rd_kafka_error_t *failed;
     int rc;
@@ -177,10 +200,16 @@ int hr_transaction_open(const json_t *config, const char *name, const atomic_boo
     *out = NULL;
     if (transaction == NULL)
         return hr_error_nomem(error);
+    if (json_is_integer(wanted))
+        snprintf(limit, sizeof(limit), "%lld", (long long)json_integer_value(wanted));
+    else if (json_is_string(wanted))
+        snprintf(limit, sizeof(limit), "%s", json_string_value(wanted));
     rc = hr_kafka_client_open(config, HR_KAFKA_WRITER, forced, 4, hr_transaction_on_delivery, &transaction->client, error);
     if (rc == HR_OK) {
         transaction->client->cancel = cancel;
         transaction->client->delivery = transaction;
+        transaction->timeout_ms = hr_kafka_client_number(transaction->client, "transaction.timeout.ms", 60000);
+        hr_transaction_expect(transaction, topics, topic_count);
         failed = hr_transaction_do(transaction, rd_kafka_init_transactions);
         if (failed != NULL)
             rc = hr_transaction_fail(transaction, failed, "the brokers do not let it begin", error);
@@ -203,6 +232,9 @@ void hr_transaction_close(hr_transaction *transaction)
     }
     if (transaction->client != NULL)
         rd_kafka_purge(transaction->client->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    for (int i = 0; i < HR_TRANSACTION_TOPICS; i++)
+        if (transaction->topics[i] != NULL)
+            rd_kafka_topic_destroy(transaction->topics[i]);
     hr_kafka_client_close(transaction->client);
     hr_free(transaction);
 }
@@ -246,6 +278,10 @@ static int hr_transaction_send(hr_transaction *transaction, const char *topic, i
             if (list != NULL)
                 rd_kafka_headers_destroy(list);
             return hr_error_set(error, HR_ECANCELLED, "stopped by the caller");
+        }
+        if (hr_transaction_is_late(transaction)) {
+            *err = RD_KAFKA_RESP_ERR__MSG_TIMED_OUT;
+            break;
         }
         rd_kafka_poll(rk, 5);
     }
@@ -327,6 +363,7 @@ static rd_kafka_error_t *hr_transaction_try(hr_transaction *transaction, const h
     if (failed != NULL)
         return failed;
     transaction->begun = true;
+    transaction->begun_ms = hr_kafka_now_ms();
     transaction->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
     *rc = hr_transaction_send_all(transaction, outbox, &err, error);
     if (*rc != HR_OK)
@@ -340,6 +377,12 @@ static rd_kafka_error_t *hr_transaction_try(hr_transaction *transaction, const h
     if (failed == NULL)
         transaction->begun = false;
     return failed;
+}
+
+bool hr_transaction_expired(const hr_transaction *transaction, int64_t *timeout_ms)
+{
+    *timeout_ms = transaction->timeout_ms;
+    return transaction->expired;
 }
 
 int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox, rd_kafka_t *member,
@@ -356,6 +399,7 @@ int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox,
         if (failed == NULL)
             return rc;
         err = rd_kafka_error_code(failed);
+        transaction->expired = hr_transaction_is_late(transaction);
         if (hr_transaction_is_fenced(err) || hr_transaction_is_fenced(rd_kafka_fatal_error(transaction->client->rk, NULL, 0))) {
             rd_kafka_error_destroy(failed);
             transaction->begun = false;
@@ -370,7 +414,7 @@ int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox,
         aborted = hr_transaction_do(transaction, rd_kafka_abort_transaction);
         if (aborted == NULL)
             transaction->begun = false;
-        if (aborted == NULL && hr_transaction_is_expelled(err)) {
+        if (aborted == NULL && (hr_transaction_is_expelled(err) || transaction->expired)) {
             rd_kafka_error_destroy(failed);
             *lost = true;
             return HR_OK;

@@ -24,14 +24,19 @@ void hr_outbox_free(hr_outbox *outbox);
 
 typedef struct hr_transaction hr_transaction;
 
-/* Take the name over, whoever has it, and wait until its last transaction is over. `cancel` ends every wait. */
-int hr_transaction_open(const json_t *config, const char *name, const atomic_bool *cancel, hr_transaction **out, hr_error *error);
+/* Take the name over, whoever has it, and wait until its last transaction is over. `cancel` ends every wait. Messages to `topics` (NULL is
+ * skipped) can be sent without a delay; to others too, later. The Kafka setting transaction.timeout.ms holds, and is 60 s otherwise. */
+int hr_transaction_open(const json_t *config, const char *name, const char *const *topics, int32_t topic_count, const atomic_bool *cancel,
+                        hr_transaction **out, hr_error *error);
 
 /* Send all of the outbox, with the offsets for the group of `member` (offsets NULL: none), and commit. *lost: another owner has the name,
- * or the member is no longer of its group: nothing was published, and nothing can be (HR_OK). HR_EKAFKA when the brokers do not answer for
+ * or the member is no longer of its group, or its time was up: nothing was published, and nothing can be (HR_OK). HR_EKAFKA when the brokers do not answer for
  * too long: then nobody knows whether it was published but the next owner of the name. */
 int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox, rd_kafka_t *member,
                            const rd_kafka_topic_partition_list_t *offsets, bool *lost, hr_error *error);
+
+/* Whether the transaction that was lost was so because transaction.timeout.ms (*timeout_ms) was up, or nearly so. */
+bool hr_transaction_expired(const hr_transaction *transaction, int64_t *timeout_ms);
 
 /* NULL is fine. An open transaction is aborted, if that is quickly done; else the next owner does it. */
 void hr_transaction_close(hr_transaction *transaction);

@@ -132,6 +132,8 @@ int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, 
 {
     const hr_window_config *config = &job->config;
     hr_flow *flow = hr_calloc(1, sizeof(*flow));
+    const char *const topics[] = {config->to, config->late, config->state,
+                                  job->merges && partition < job->lanes.count ? config->partials : NULL};
     char name[HR_FLOW_NAME];
     bool found = false;
     int rc;
@@ -151,7 +153,7 @@ int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, 
         snprintf(name, sizeof(name), "headrace.window.%s.%d", config->job, (int)partition);
     rc = hr_flow_allocate(flow, error);
     if (rc == HR_OK)
-        rc = hr_transaction_open(config->kafka, name, &job->cancel, &flow->transaction, error);
+        rc = hr_transaction_open(config->kafka, name, topics, 4, &job->cancel, &flow->transaction, error);
     if (rc == HR_OK)
         rc = hr_window_state_read(config->kafka, admin, config->state, partition, &job->cancel, &flow->state, &found, error);
     if (rc == HR_OK && found)

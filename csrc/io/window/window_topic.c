@@ -56,10 +56,17 @@ static int hr_window_topic_make(hr_kafka_client *admin, const char *name, int32_
 static int hr_window_topic_need(hr_kafka_client *admin, const char *name, int32_t partitions, hr_error *error)
 {
     hr_kafka_topic found;
-    int rc = hr_kafka_topic_find(admin, name, HR_KAFKA_TIMEOUT_MS, &found, error);
+    int rc = hr_kafka_topic_look(admin, name, HR_KAFKA_TIMEOUT_MS, &found, error);
 
     hr_kafka_topic_free(&found);
-    return rc == HR_EUSAGE ? hr_window_topic_make(admin, name, partitions, HR_TOPIC_PLAIN, error) : rc;
+    if (rc != HR_EUSAGE)
+        return rc;
+    rc = hr_window_topic_make(admin, name, partitions, HR_TOPIC_PLAIN, error);
+    if (rc == HR_EUSAGE) { /* somebody else has made it meanwhile, with other partitions; or it cannot be made */
+        rc = hr_kafka_topic_find(admin, name, HR_KAFKA_TIMEOUT_MS, &found, error);
+        hr_kafka_topic_free(&found);
+    }
+    return rc;
 }
 
 static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
