@@ -30,8 +30,8 @@ int hr_transaction_open(const json_t *config, const char *name, const char *cons
                         hr_transaction **out, hr_error *error);
 
 /* Send all of the outbox, with the offsets for the group of `member` (offsets NULL: none), and commit. *lost: another owner has the name,
- * or the member is no longer of its group, or its time was up: nothing was published, and nothing can be (HR_OK). HR_EKAFKA when the brokers do not answer for
- * too long: then nobody knows whether it was published but the next owner of the name. */
+ * or the member is no longer of its group, or its time was up: nothing was published, and nothing can be (HR_OK). HR_EKAFKA when the
+ * brokers do not answer for too long: then nobody knows whether it was published but the next owner of the name. */
 int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox, rd_kafka_t *member,
                            const rd_kafka_topic_partition_list_t *offsets, bool *lost, hr_error *error);
 
