@@ -5,6 +5,7 @@
 #include <librdkafka/rdkafka.h>
 /* after it */
 #include <librdkafka/rdkafka_mock.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 size_t __sanitizer_get_current_allocated_bytes(void); /* gcc comes without its header */
@@ -22,6 +23,9 @@ size_t __sanitizer_get_current_allocated_bytes(void); /* gcc comes without its h
 #define LIST_OFFSETS 2
 #define METADATA 3
 #define TOPIC "mocked"
+#define LONG_TOPIC "long"
+#define LONG_RECORDS 3000
+#define LONG_BYTES 1000
 #define RECORDS 500
 
 extern const hr_source_ops hr_source_kafka;
@@ -30,6 +34,7 @@ static rd_kafka_t *host;
 static rd_kafka_mock_cluster_t *cluster;
 static atomic_bool cancel;
 static hr_error error;
+static const char *topic = TOPIC; /* of what follows */
 
 static void cluster_start(void)
 {
@@ -40,7 +45,8 @@ static void cluster_start(void)
 
     host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof(reason));
     cluster = host != NULL ? rd_kafka_mock_cluster_new(host, 1) : NULL;
-    if (cluster == NULL || rd_kafka_mock_topic_create(cluster, TOPIC, 2, 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (cluster == NULL || rd_kafka_mock_topic_create(cluster, TOPIC, 2, 1) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_mock_topic_create(cluster, LONG_TOPIC, 1, 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
         abort();
 }
 
@@ -55,7 +61,7 @@ static json_t *settings(const char *more)
     char text[512];
     json_t *config;
 
-    snprintf(text, sizeof(text), "{\"topic\": \"" TOPIC "\", \"config\": {\"bootstrap.servers\": \"%s\"}%s}",
+    snprintf(text, sizeof(text), "{\"topic\": \"%s\", \"config\": {\"bootstrap.servers\": \"%s\"}%s}", topic,
              rd_kafka_mock_cluster_bootstraps(cluster), more);
     config = json_loads(text, 0, NULL);
     if (config == NULL)
@@ -63,15 +69,19 @@ static json_t *settings(const char *more)
     return config;
 }
 
-static void fill(void)
+/* The topic's records: digits, from that of the record's number on; the number is the key. */
+static void fill(int records, size_t bytes)
 {
     json_t *config = settings("");
+    char text[LONG_BYTES + 10];
     hr_kafka_producer *producer;
-    int rc = hr_kafka_producer_open(json_object_get(config, "config"), TOPIC, NULL, &producer, &error);
+    int rc = hr_kafka_producer_open(json_object_get(config, "config"), topic, NULL, &producer, &error);
 
-    for (int i = 0; i < RECORDS && rc == HR_OK; i++) {
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = (char)('0' + i % 10);
+    for (int i = 0; i < records && rc == HR_OK; i++) {
         char key[16];
-        hr_kafka_message message = {.key = key, .value = "0123456789", .len = 10};
+        hr_kafka_message message = {.key = key, .value = text + i % 10, .len = bytes};
 
         message.key_len = (size_t)snprintf(key, sizeof(key), "%d", i);
         rc = hr_kafka_producer_send(producer, &message, &error);
@@ -133,7 +143,9 @@ static int64_t run(const char *more, int *rc)
 static void test_passing(void)
 {
     static const rd_kafka_resp_err_t passing[] = {
-        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
         RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE, /* though it is in range: a leader that is not up to date */
         RD_KAFKA_RESP_ERR__TRANSPORT,
     };
@@ -307,10 +319,72 @@ static void test_a_trickle_takes_little_memory(void)
     hr_source_kafka.close(source);
 }
 
+/* Whether the chunk has the long records from this number on. */
+static bool is_right(const hr_chunk *chunk, int64_t from)
+{
+    bool right = true;
+
+    for (int64_t i = 0; i < chunk->count && right; i++) {
+        const hr_record *record = &chunk->records[i];
+        char key[24];
+        int n = snprintf(key, sizeof(key), "%lld", (long long)(from + i));
+
+        right = record->offset == from + i && record->len == LONG_BYTES && record->key_len == (size_t)n &&
+                memcmp(record->key, key, (size_t)n) == 0;
+        for (size_t k = 0; k < record->len && right; k++)
+            right = record->data[k] == (char)('0' + (size_t)(from + i + (int64_t)k) % 10);
+    }
+    return right;
+}
+
+/* Long records that have waited are lent rather than copied: they stay until their chunk is released, while others are read, also by
+ * another chunk's release, and go with it. Allocations of ours fail once, everywhere. */
+static void test_long_records_are_lent(void)
+{
+    bool done = false;
+    int64_t most = 0;
+
+    for (int n = 1; !done && n < 100; n++) {
+        static hr_chunk chunks[LONG_RECORDS];
+        int64_t from[LONG_RECORDS], count = 0;
+        int held = 0, rc;
+        hr_source *source;
+
+        hr_fault_arm(n, false);
+        source = start("", &rc);
+        CHECK(rc == HR_OK || rc == HR_ENOMEM, "allocation %d: %s", n, error.message);
+        for (int i = 0; i < 600 && source != NULL && count < LONG_RECORDS; i++) {
+            usleep(count == 0 ? 100000 : 0); /* for them to come */
+            rc = hr_source_kafka.fetch(source, 100, i == 0 ? 10 : INT64_MAX, &chunks[held], &error);
+            if (rc == HR_ENOMEM)
+                continue; /* memory is back: nothing may be missing */
+            CHECK(rc == HR_OK, "allocation %d: %s", n, error.message);
+            from[held] = count;
+            count += chunks[held].count;
+            most = chunks[held].count > most ? chunks[held].count : most;
+            if (++held % 3 == 2)
+                hr_source_kafka.release(source, &chunks[held - 1]);
+        }
+        done = !hr_fault_fired();
+        hr_fault_arm(0, false);
+        CHECK(source == NULL || count == LONG_RECORDS, "allocation %d: %lld records", n, (long long)count);
+        for (int i = 0; i < held; i++)
+            CHECK(is_right(&chunks[i], from[i]), "allocation %d: chunk %d", n, i);
+        for (int i = held - 1; i >= 0; i--)
+            hr_source_kafka.release(source, &chunks[i]);
+        hr_source_kafka.close(source);
+    }
+    CHECK(done && most > 1024, "%lld", (long long)most);
+}
+
 int main(void)
 {
     cluster_start();
-    fill();
+    fill(RECORDS, 10);
+    topic = LONG_TOPIC;
+    fill(LONG_RECORDS, LONG_BYTES);
+    test_long_records_are_lent();
+    topic = TOPIC;
     test_a_trickle_takes_little_memory();
     test_passing();
     test_final();

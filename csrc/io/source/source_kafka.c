@@ -7,8 +7,9 @@
  *
  * Partitions are read at explicit offsets: nobody subscribes, nothing is committed to Kafka but the courtesy group. librdkafka's partition
  * consumer (rd_kafka_consume_start_queue) is used rather than assign(), because that needs a group.id, and with it the right to that
- * group, for which we have no use. All partitions feed one queue. A chunk has copies of its messages: librdkafka's own take five times the
- * room of a short one, and are freed cheapest at once, by the thread that reads them.
+ * group, for which we have no use. All partitions feed one queue. A chunk has copies of short messages: librdkafka's own take five times
+ * the room of one, and are freed cheapest at once, by the thread that reads them. A chunk of many long ones has the messages themselves, as
+ * copying takes more time than freeing, and the room is the same.
  *
  * Where a lane ends: a record at or after its end says so, and so does librdkafka's end-of-partition event, which carries the offset past
  * compacted records, aborted transactions and control records.
@@ -22,6 +23,7 @@
 
 #define HR_KAFKA_CHUNK 8192     /* records of a chunk at most: 0.8 MB beside their bytes */
 #define HR_KAFKA_FEW 1024       /* a chunk of at most so many is made to measure, and does not go to the pool */
+#define HR_KAFKA_LONG 512       /* bytes a message, on average, from which on a chunk of many keeps librdkafka's messages */
 #define HR_KAFKA_KEEP (4 << 20) /* a chunk in the pool keeps room for so many bytes at most */
 #define HR_KAFKA_WAIT_MS 100    /* a wait looks up this often */
 #define HR_KAFKA_PROBE_MS 2000  /* while all brokers seem down, ask one this often */
@@ -49,9 +51,11 @@ typedef struct kafka_chunk {
     struct kafka_chunk *next; /* in the pool */
     hr_record *records;
     hr_position *positions;
-    int64_t count;   /* records kept */
-    size_t capacity; /* of records: what it was made for */
-    hr_buffer bytes; /* of the records and their keys */
+    int64_t count;             /* records kept */
+    size_t capacity;           /* of records: what it was made for */
+    hr_buffer bytes;           /* of the records and their keys, when they are copies */
+    rd_kafka_message_t **lent; /* the messages that the records point into, room for HR_KAFKA_CHUNK; NULL when there never were any */
+    size_t lent_count;
 } kafka_chunk;
 
 struct hr_source {
@@ -293,6 +297,15 @@ static void hr_kafka_take_commits(hr_source *source, int timeout_ms)
     }
 }
 
+static void hr_kafka_chunk_free(kafka_chunk *chunk)
+{
+    if (chunk == NULL)
+        return;
+    hr_buffer_free(&chunk->bytes);
+    hr_free(chunk->lent);
+    hr_free(chunk);
+}
+
 static void hr_kafka_close(hr_source *source)
 {
     if (source == NULL)
@@ -313,8 +326,7 @@ static void hr_kafka_close(hr_source *source)
     while (source->pool != NULL) {
         kafka_chunk *chunk = source->pool;
         source->pool = chunk->next;
-        hr_buffer_free(&chunk->bytes);
-        hr_free(chunk);
+        hr_kafka_chunk_free(chunk);
     }
     pthread_mutex_destroy(&source->pool_lock);
     hr_free(source->lanes);
@@ -413,6 +425,8 @@ static kafka_chunk *hr_kafka_chunk_get(hr_source *source, size_t n)
         chunk->positions = (hr_position *)(void *)((char *)chunk + head + records);
         chunk->capacity = n;
         memset(&chunk->bytes, 0, sizeof(chunk->bytes));
+        chunk->lent = NULL;
+        chunk->lent_count = 0;
     }
     chunk->next = NULL;
     chunk->count = 0;
@@ -420,17 +434,19 @@ static kafka_chunk *hr_kafka_chunk_get(hr_source *source, size_t n)
     return chunk;
 }
 
-static void hr_kafka_chunk_free(kafka_chunk *chunk)
+/* The messages of the chunk to librdkafka. Any thread. */
+static void hr_kafka_give_back(kafka_chunk *chunk)
 {
-    if (chunk == NULL)
-        return;
-    hr_buffer_free(&chunk->bytes);
-    hr_free(chunk);
+    for (size_t i = 0; i < chunk->lent_count; i++)
+        rd_kafka_message_destroy(chunk->lent[i]);
+    chunk->lent_count = 0;
 }
 
 /* Give the chunk (may be NULL) to the pool, or free it when it is of few records. Any thread. */
 static void hr_kafka_chunk_put(hr_source *source, kafka_chunk *chunk)
 {
+    if (chunk != NULL && chunk->lent_count > 0)
+        hr_kafka_give_back(chunk);
     if (chunk == NULL || chunk->capacity <= HR_KAFKA_FEW) {
         hr_kafka_chunk_free(chunk);
         return;
@@ -484,30 +500,32 @@ static int hr_kafka_event(hr_source *source, const rd_kafka_message_t *message, 
     }
 }
 
-/* A copy of n bytes in the chunk, where there is room. */
-static inline const char *hr_kafka_keep(kafka_chunk *chunk, const void *bytes, size_t n)
+/* n bytes of a message that is lent to the chunk; or a copy of them in the chunk, where there is room. */
+static inline const char *hr_kafka_keep(kafka_chunk *chunk, bool lent, const void *bytes, size_t n)
 {
     char *copy = (char *)chunk->bytes.data + chunk->bytes.size;
 
+    if (lent)
+        return bytes;
     memcpy(copy, bytes, n);
     chunk->bytes.size += n;
     return copy;
 }
 
-/* Make the next record of the chunk from a message; its bytes have room. */
-static inline void hr_kafka_record(const hr_source *source, const rd_kafka_message_t *message, int32_t lane, kafka_chunk *chunk)
+/* Make the next record of the chunk from a message, which is lent to it, or its bytes have room. */
+static inline void hr_kafka_record(const hr_source *source, const rd_kafka_message_t *message, int32_t lane, bool lent, kafka_chunk *chunk)
 {
     hr_record *record = &chunk->records[chunk->count++];
     rd_kafka_timestamp_type_t kind;
     int64_t ms = rd_kafka_message_timestamp(message, &kind);
 
-    record->data = message->payload != NULL ? hr_kafka_keep(chunk, message->payload, message->len) : NULL; /* NULL for a tombstone */
+    record->data = message->payload != NULL ? hr_kafka_keep(chunk, lent, message->payload, message->len) : NULL; /* NULL for a tombstone */
     record->len = message->len;
     record->offset = message->offset;
     /* a producer may write any number as the time */
     record->timestamp = kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE || ms < 0 || ms > HR_KAFKA_MAX_MS ? HR_NO_TIMESTAMP : ms * 1000;
     record->line = 0;
-    record->key = message->key != NULL ? hr_kafka_keep(chunk, message->key, message->key_len) : NULL;
+    record->key = message->key != NULL ? hr_kafka_keep(chunk, lent, message->key, message->key_len) : NULL;
     record->key_len = message->key_len;
     record->topic = source->topic;
     record->partition = message->partition;
@@ -518,10 +536,13 @@ static inline void hr_kafka_record(const hr_source *source, const rd_kafka_messa
 }
 
 /* Make a chunk with room for all these messages, and for their bytes, so that what points to them need not move, and one more: an empty
- * record's address. `*chunk` is one without records, or NULL; it is replaced when it is too small. */
-static int hr_kafka_reserve(hr_source *source, kafka_chunk **chunk, ssize_t got, hr_error *error)
+ * record's address. `*chunk` is one without records, or NULL; it is replaced when it is too small. *lent: the chunk shall have the messages
+ * instead of their bytes. */
+static int hr_kafka_reserve(hr_source *source, kafka_chunk **chunk, ssize_t got, bool *lent, hr_error *error)
 {
     size_t bytes = 1;
+
+    *lent = false;
 
     if (*chunk == NULL || (*chunk)->capacity < (size_t)got) {
         hr_kafka_chunk_put(source, *chunk);
@@ -533,14 +554,21 @@ static int hr_kafka_reserve(hr_source *source, kafka_chunk **chunk, ssize_t got,
     for (ssize_t i = 0; i < got; i++)
         if (source->messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             bytes += source->messages[i]->len + source->messages[i]->key_len;
+    if (got > HR_KAFKA_FEW && bytes > (size_t)got * HR_KAFKA_LONG) {
+        if ((*chunk)->lent == NULL)
+            (*chunk)->lent = hr_malloc(sizeof(*(*chunk)->lent) * HR_KAFKA_CHUNK);
+        *lent = (*chunk)->lent != NULL;
+        return *lent ? HR_OK : hr_error_nomem(error);
+    }
     return hr_buffer_reserve(&(*chunk)->bytes, bytes, error);
 }
 
-/* Sort what librdkafka gave into records (copied) and events (served), and give it all back. Without memory for the copies it is held for
- * the next time; after any other failure the rest of it is lost, and with it the source. */
+/* Sort what librdkafka gave into records (copied or lent) and events (served), and give the rest back. Without memory for the copies it is
+ * held for the next time; after any other failure the rest of it is lost, and with it the source. */
 static int hr_kafka_sort(hr_source *source, kafka_chunk **chunk, ssize_t got, hr_error *error)
 {
-    int rc = hr_kafka_reserve(source, chunk, got, error);
+    bool lent;
+    int rc = hr_kafka_reserve(source, chunk, got, &lent, error);
 
     if (rc != HR_OK) {
         source->held = source->held > got ? source->held : got;
@@ -549,11 +577,15 @@ static int hr_kafka_sort(hr_source *source, kafka_chunk **chunk, ssize_t got, hr
     for (ssize_t i = 0; i < got; i++) {
         rd_kafka_message_t *message = source->messages[i];
         kafka_lane *lane;
+        bool kept = false;
 
         if (rc == HR_OK && HR_LIKELY(message->err == RD_KAFKA_RESP_ERR_NO_ERROR)) {
             lane = hr_kafka_lane_of(source, message);
             if (HR_LIKELY(lane != NULL && message->offset < lane->end && message->offset >= lane->next)) {
-                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), *chunk);
+                hr_kafka_record(source, message, (int32_t)(lane - source->lanes), lent, *chunk);
+                kept = lent;
+                if (kept)
+                    (*chunk)->lent[(*chunk)->lent_count++] = message;
                 lane->next = message->offset + 1;
                 lane->moved = true;
                 lane->misses = 0;
@@ -565,7 +597,8 @@ static int hr_kafka_sort(hr_source *source, kafka_chunk **chunk, ssize_t got, hr
         } else if (rc == HR_OK) {
             rc = hr_kafka_event(source, message, error);
         }
-        rd_kafka_message_destroy(message);
+        if (!kept)
+            rd_kafka_message_destroy(message);
     }
     source->held = source->held > got ? source->held - got : 0;
     memmove(source->messages, source->messages + got, sizeof(source->messages[0]) * (size_t)source->held);
