@@ -117,6 +117,21 @@ def test_two_jobs_that_load_the_same_events_at_once_come_to_the_same_rows(
     assert sum(receipt.tracked for receipt in both) == tracked
 
 
+def test_a_hub_that_another_table_has_filled_before_takes_its_own_rows(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    """A row that is new in its table may be known in the hub, for lines of it came first."""
+    for number in range(1, 41):
+        shop.insert("orders", order_id=number, customer_id=1, amount="1.00", status="a", changed_at=None)
+        if number % 3 == 0:
+            shop.insert("lines", order_id=number, product="a", quantity=number)
+    send(broker.bootstrap, shop.events)
+    assert load(mapping, dsn, broker.bootstrap, tables=["lines"]).hubs == 13 + 1
+    receipt = load(mapping, dsn, broker.bootstrap, batch_records=5, workers=1)
+    assert (receipt.rejected, receipt.hubs, receipt.links) == (0, 27 + 1, 40), dead(dsn)
+    assert_equal(mapping, shop, dsn)
+
+
 def test_a_satellite_of_another_type_gets_values_and_no_bits(
     shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
 ) -> None:

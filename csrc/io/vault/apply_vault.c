@@ -11,6 +11,8 @@
 
 #include "vault_known.h"
 
+#define HR_VAULT_PAUSES 10 /* keys that were there although they looked new: 2, 4, 8 ... 1024 batches go the safe way */
+
 typedef struct hr_vault_writer {
     hr_vault_settings settings;
     hr_vault_splitter *splitter;
@@ -22,8 +24,10 @@ typedef struct hr_vault_writer {
     int64_t *window_counts;
     bool staged; /* the stages hold rows of this transaction */
     hr_vault_knowledge known;
-    uint32_t *kept; /* rows of a satellite, without those that repeat what the vault has */
+    uint32_t *kept; /* rows of a satellite, without those that repeat what the vault has; rows of a hub, new ones first */
     int64_t kept_capacity;
+    int32_t *pause;    /* per step of keys: so many batches are not tried straight, for keys were there that looked new */
+    int32_t *failures; /* per step of keys: how often that was so */
 } hr_vault_writer;
 
 static void hr_vault_close(hr_writer *writer)
@@ -40,6 +44,8 @@ static void hr_vault_close(hr_writer *writer)
     hr_free(vault->window_counts);
     hr_vault_known_free(&vault->known);
     hr_free(vault->kept);
+    hr_free(vault->pause);
+    hr_free(vault->failures);
     hr_free(vault);
     writer->vault = NULL;
 }
@@ -61,10 +67,12 @@ static int hr_vault_bind(hr_writer *writer, hr_error *error)
     HR_RETURN_NOT_OK(hr_vault_splitter_new(&vault->settings.plan, writer->target->schema, &vault->splitter, error));
     vault->counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->counts));
     vault->window_counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->window_counts));
+    vault->pause = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->pause));
+    vault->failures = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->failures));
     relations = hr_realloc(writer->relations, sizeof(*relations) * ((size_t)vault->settings.step_count + 1));
     if (relations != NULL)
         writer->relations = relations;
-    if (vault->counts == NULL || vault->window_counts == NULL || relations == NULL)
+    if (vault->counts == NULL || vault->window_counts == NULL || vault->pause == NULL || vault->failures == NULL || relations == NULL)
         return hr_error_nomem(error);
     vault->epoch = writer->target->epoch;
     return HR_OK;
@@ -304,34 +312,54 @@ static int hr_vault_run(hr_writer *writer, const char *sql, int64_t *rows, hr_er
     return HR_OK;
 }
 
-/* Move the stages of a kind on. Stages of keys may share a statement, which stands with the last of them. */
+/* Move the stages of a kind on. */
 static int hr_vault_merge(hr_writer *writer, hr_vault_kind kind, const int64_t *sent, bool late, hr_error *error)
 {
     const hr_vault_settings *settings = &writer->vault->settings;
 
     for (int32_t i = 0; i < settings->step_count; i++)
-        if (settings->steps[i].relation.kind == kind && settings->steps[i].merge[0] != '\0' && (sent[i] > 0 || kind == HR_VAULT_KEYS))
+        if (settings->steps[i].relation.kind == kind && sent[i] > 0)
             HR_RETURN_NOT_OK(
                 hr_vault_run(writer, late ? settings->steps[i].slow : settings->steps[i].merge, &writer->vault->window_counts[i], error));
     return HR_OK;
 }
 
-/* Put a step's rows into its stage. */
-static int hr_vault_stage(hr_writer *writer, const hr_vault_step *step, int64_t *sent, hr_error *error)
+/* Put rows into a step's stage. */
+static int hr_vault_stage(hr_writer *writer, const hr_vault_step *step, const uint32_t *rows, int64_t count, hr_error *error)
 {
     hr_vault_writer *vault = writer->vault;
-    const uint32_t *rows;
 
-    HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, sent, error));
     if (vault->staged) {
         writer->sql.size = 0;
         HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "TRUNCATE %s", step->stage));
         HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
     }
-    if (*sent == 0)
+    if (count == 0)
         return HR_OK;
     return hr_apply_copy(writer, hr_vault_wide(vault->splitter), writer->target->copy, step->stage, step->columns, step->column_count, rows,
-                         *sent, error);
+                         count, error);
+}
+
+/* Put rows straight into a step's table. */
+static int hr_vault_send(hr_writer *writer, const hr_vault_step *step, const uint32_t *rows, int64_t count, hr_error *error)
+{
+    if (count == 0)
+        return HR_OK;
+    return hr_apply_copy_into(writer, hr_vault_wide(writer->vault->splitter), writer->target->copy, step->direct, step->columns,
+                              step->column_count + 1, rows, count, error);
+}
+
+static int hr_vault_reserve_kept(hr_vault_writer *vault, int64_t count, hr_error *error)
+{
+    if (count > vault->kept_capacity) {
+        uint32_t *kept = hr_realloc(vault->kept, sizeof(*kept) * (size_t)count);
+
+        if (kept == NULL)
+            return hr_error_nomem(error);
+        vault->kept = kept;
+        vault->kept_capacity = count;
+    }
+    return HR_OK;
 }
 
 /* Drop the rows of a satellite that repeat what the vault has. *rows is then the writer's. */
@@ -342,14 +370,7 @@ static int hr_vault_drop_repeated(hr_vault_writer *vault, const hr_vault_step *s
     const hr_column *diffs = &wide->columns[vault->settings.known_columns[2] + 1 + step->relation.hash];
     int64_t n = 0;
 
-    if (*count > vault->kept_capacity) {
-        uint32_t *kept = hr_realloc(vault->kept, sizeof(*kept) * (size_t)*count);
-
-        if (kept == NULL)
-            return hr_error_nomem(error);
-        vault->kept = kept;
-        vault->kept_capacity = *count;
-    }
+    HR_RETURN_NOT_OK(hr_vault_reserve_kept(vault, *count, error));
     for (int64_t i = 0; i < *count; i++)
         if (!hr_vault_known_repeats(&vault->known, diff, diffs, (*rows)[i]))
             vault->kept[n++] = (*rows)[i];
@@ -374,9 +395,7 @@ static int hr_vault_send_direct(hr_writer *writer, hr_error *error)
         HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, &count, error));
         if (step->relation.kind == HR_VAULT_HISTORY)
             HR_RETURN_NOT_OK(hr_vault_drop_repeated(vault, step, diff++, &rows, &count, error));
-        if (count > 0)
-            HR_RETURN_NOT_OK(hr_apply_copy_into(writer, hr_vault_wide(vault->splitter), writer->target->copy, step->direct, step->columns,
-                                                step->column_count + 1, rows, count, error));
+        HR_RETURN_NOT_OK(hr_vault_send(writer, step, rows, count, error));
         vault->window_counts[i] = count;
     }
     return HR_OK;
@@ -385,12 +404,18 @@ static int hr_vault_send_direct(hr_writer *writer, hr_error *error)
 /* Events and history through their stages, some of which the vault may have. */
 static int hr_vault_send_staged(hr_writer *writer, int64_t *sent, hr_error *error)
 {
-    const hr_vault_settings *settings = &writer->vault->settings;
+    hr_vault_writer *vault = writer->vault;
+    const hr_vault_settings *settings = &vault->settings;
     int64_t known = 0, late = 0, repaired;
 
-    for (int32_t i = 0; i < settings->step_count; i++)
-        if (settings->steps[i].relation.kind != HR_VAULT_KEYS)
-            HR_RETURN_NOT_OK(hr_vault_stage(writer, &settings->steps[i], &sent[i], error));
+    for (int32_t i = 0; i < settings->step_count; i++) {
+        const uint32_t *rows;
+
+        if (settings->steps[i].relation.kind == HR_VAULT_KEYS)
+            continue;
+        HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &settings->steps[i].relation, &rows, &sent[i], error));
+        HR_RETURN_NOT_OK(hr_vault_stage(writer, &settings->steps[i], rows, sent[i], error));
+    }
     HR_RETURN_NOT_OK(hr_vault_run(writer, settings->last, &known, error));
     if (known > 0)
         HR_RETURN_NOT_OK(hr_vault_run(writer, settings->find, &late, error));
@@ -430,6 +455,54 @@ static int hr_vault_may_go_direct(hr_writer *writer, bool *direct, hr_error *err
     return HR_OK;
 }
 
+/* Put the keys that come with new rows of the source straight into their table. *left is how many are left over, at the front of
+ * vault->kept. */
+static int hr_vault_send_fresh(hr_writer *writer, int32_t index, const uint32_t *rows, int64_t count, int64_t *left, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    int64_t fresh = 0;
+    int rc;
+
+    *left = 0;
+    HR_RETURN_NOT_OK(hr_vault_reserve_kept(vault, 2 * count, error));
+    for (int64_t i = 0; i < count; i++)
+        if (vault->known.fresh[rows[i]])
+            vault->kept[count + fresh++] = rows[i];
+        else
+            vault->kept[(*left)++] = rows[i];
+    rc = hr_vault_send(writer, &vault->settings.steps[index], vault->kept + count, fresh, error);
+    vault->window_counts[index] = fresh;
+    if (rc == HR_ESERVER && error != NULL && strcmp(error->sqlstate, "23505") == 0) {
+        vault->failures[index] += vault->failures[index] < HR_VAULT_PAUSES;
+        vault->pause[index] = 1 << vault->failures[index];
+    }
+    return rc;
+}
+
+/* A relation of keys: what is new for certain straight into the table, if the batch may, and the others by the stage. */
+static int hr_vault_send_keys(hr_writer *writer, int32_t index, bool direct, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    const hr_vault_step *step = &vault->settings.steps[index];
+    int64_t count, merged = 0;
+    const uint32_t *rows;
+
+    HR_RETURN_NOT_OK(hr_vault_take(vault->splitter, &step->relation, &rows, &count, error));
+    if (direct && step->direct != NULL && vault->pause[index] > 0)
+        vault->pause[index]--;
+    else if (direct && step->direct != NULL) {
+        HR_RETURN_NOT_OK(hr_vault_send_fresh(writer, index, rows, count, &count, error));
+        rows = vault->kept;
+        if (count == 0)
+            return HR_OK;
+    }
+    HR_RETURN_NOT_OK(hr_vault_stage(writer, step, rows, count, error));
+    if (step->merge[0] != '\0') /* stages of one hub share a statement, which stands with the last of them */
+        HR_RETURN_NOT_OK(hr_vault_run(writer, step->merge, &merged, error));
+    vault->window_counts[index] += merged;
+    return HR_OK;
+}
+
 /* Keys come last, in an order that is the same for all workers, and sorted: two loads that bring the same new keys wait for each other,
  * never in a circle, and not for long. */
 static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
@@ -450,9 +523,7 @@ static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, 
         rc = direct ? hr_vault_send_direct(writer, error) : hr_vault_send_staged(writer, sent, error);
     for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
         if (settings->steps[i].relation.kind == HR_VAULT_KEYS)
-            rc = hr_vault_stage(writer, &settings->steps[i], &sent[i], error);
-    if (rc == HR_OK)
-        rc = hr_vault_merge(writer, HR_VAULT_KEYS, sent, false, error);
+            rc = hr_vault_send_keys(writer, i, direct, error);
     vault->staged = true;
     for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
         vault->counts[i] += vault->window_counts[i];

@@ -7,6 +7,7 @@ void hr_vault_known_free(hr_vault_knowledge *known)
 {
     PQclear(known->answer);
     hr_free(known->places);
+    hr_free(known->fresh);
     memset(known, 0, sizeof(*known));
 }
 
@@ -50,13 +51,42 @@ static int hr_vault_known_reserve(hr_vault_knowledge *known, int64_t rows, hr_er
 {
     if (rows > known->capacity) {
         int32_t *places = hr_realloc(known->places, sizeof(*places) * (size_t)rows);
-
-        if (places == NULL)
+        if (places != NULL)
+            known->places = places;
+        uint8_t *fresh = hr_realloc(known->fresh, (size_t)rows);
+        if (fresh != NULL)
+            known->fresh = fresh;
+        if (places == NULL || fresh == NULL)
             return hr_error_nomem(error);
-        known->places = places;
         known->capacity = rows;
     }
     memset(known->places, 0, sizeof(*known->places) * (size_t)rows);
+    return HR_OK;
+}
+
+/* Whether two rows of a column have the same bytes; neither is null. */
+static bool hr_vault_known_same(const hr_column *column, uint32_t a, uint32_t b)
+{
+    size_t na, nb;
+    const char *left = hr_column_get_bytes(column, a, &na), *right = hr_column_get_bytes(column, b, &nb);
+
+    return na == nb && memcmp(left, right, na) == 0;
+}
+
+/* Every event is as new as the first one of its key. */
+static int hr_vault_known_note_fresh(hr_vault_knowledge *known, hr_vault_splitter *splitter, const hr_column *keys, hr_error *error)
+{
+    const hr_vault_relation every = {.kind = HR_VAULT_EVENTS};
+    const uint32_t *rows;
+    int64_t count;
+
+    HR_RETURN_NOT_OK(hr_vault_take(splitter, &every, &rows, &count, error));
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t row = rows[i];
+        bool same = i > 0 && hr_vault_known_same(keys, row, rows[i - 1]);
+
+        known->fresh[row] = same ? known->fresh[rows[i - 1]] : known->places[row] == 0;
+    }
     return HR_OK;
 }
 
@@ -90,7 +120,7 @@ int hr_vault_known_ask(hr_vault_knowledge *known, hr_writer *writer, const hr_va
         *late |= lsn > first || (lsn == first && seq >= hr_column_get_int16(&wide->columns[columns[2]], row));
         known->places[row] = i + 1;
     }
-    return HR_OK;
+    return hr_vault_known_note_fresh(known, splitter, &wide->columns[columns[0]], error);
 }
 
 bool hr_vault_known_repeats(const hr_vault_knowledge *known, int diff, const hr_column *diffs, uint32_t row)

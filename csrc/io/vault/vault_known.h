@@ -13,6 +13,7 @@
 typedef struct hr_vault_knowledge {
     PGresult *answer; /* a row for each key that the vault knows */
     int32_t *places;  /* per row of the batch: 1 + its row in the answer; 0: not the first event of its key, or nothing is known */
+    uint8_t *fresh;   /* per row of the batch: the vault knows nothing of its key */
     int64_t capacity;
 } hr_vault_knowledge;
 

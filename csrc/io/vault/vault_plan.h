@@ -7,7 +7,8 @@
  *                "stage": a temporary table, "columns": [the stage's: of the events, a hash or "dv_seq"],
  *                "merge": the statement that moves the stage on, "slow": of history: the one for batches with late events}]
  *
- *                history and events also have "direct": table and columns for a COPY of the same columns and dv_record_source
+ *                "direct": table and columns for a COPY of the same columns and dv_record_source: history and events have it, and keys that
+ *                are new when the key of the source's row is
  *   source: text of dv_record_source
  *   known: {"stage": for key, lsn and seq of the first event of each key, "clear": empties it, "query": key, lsn, seq and the diffs (in
  *           the order of the relations of history) of the last event that the vault has of them, "direct": tells by one boolean whether the

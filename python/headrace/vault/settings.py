@@ -198,6 +198,10 @@ class _Builder:
             f"SELECT {names}, {self.source} FROM ({' UNION ALL '.join(selects)}) s ({names}) "
             f"{ordered}ON CONFLICT DO NOTHING"
         )
+        if len(roles) == 1 and set(self.table.key) <= set(roles[0].columns):
+            names = [roles[0].hash, *roles[0].columns]
+            mine = [hub.hash, *hub.keys]
+            found[0]["direct"] = self.direct(hub.table, found[0]["stage"], mine, names)
         return found
 
     def link(self, name: str) -> dict[str, Any]:
@@ -210,7 +214,11 @@ class _Builder:
             f"INSERT INTO {qualified(self.mapping, link.table)} ({listed}, dv_record_source) "
             f"SELECT {listed}, {self.source} FROM {stage} ON CONFLICT DO NOTHING"
         )
-        return self.relation("keys", link.table, link.hash, columns, stage=stage, merge=merge)
+        made = self.relation("keys", link.table, link.hash, columns, stage=stage, merge=merge)
+        if set(self.table.key) <= set(self.mapping.link_columns(self.table, name)):
+            names = [c for c, _ in columns]
+            made["direct"] = self.direct(link.table, stage, names, names)
+        return made
 
     def events(self) -> dict[str, Any]:
         """Only a truncation is an event of no row: any other without a key is refused by NOT NULL."""
