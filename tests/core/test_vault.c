@@ -287,6 +287,7 @@ static void test_random(void)
     hr_batch *batch = make_batch(types);
     hr_vault_splitter *splitter;
     const uint32_t *rows;
+    const uint64_t *keys;
     int64_t count, distinct = 0, changes = 0;
     unsigned state = 12345;
     char key[8], lsn[16], text[2] = "";
@@ -312,6 +313,9 @@ static void test_random(void)
         CHECK(first || hr_column_get_int64(&batch->columns[LSN], rows[i - 1]) <= hr_column_get_int64(&batch->columns[LSN], rows[i]));
     }
     CHECK(distinct == 37, "%d runs of keys", (int)distinct);
+    CHECK(hr_vault_range_keys(splitter, &keys, &count, NULL) == HR_OK && count == 37);
+    for (int64_t i = 1; i < count; i++)
+        CHECK(keys[i - 1] < keys[i]);
     CHECK(hr_vault_take(splitter, &history, &rows, &count, NULL) == HR_OK && count == changes, "%d of %d", (int)count, (int)changes);
     CHECK(hr_vault_take(splitter, &hub, &rows, &count, NULL) == HR_OK && count == 37);
     hr_vault_splitter_free(splitter);
@@ -326,6 +330,7 @@ static int whole_way(const hr_vault_plan *plan, const hr_batch *batch)
     hr_vault_splitter *splitter;
     const hr_vault_gap *gaps;
     const uint32_t *rows;
+    const uint64_t *keys;
     hr_batch *filled = NULL;
     int64_t count, found_rows[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
     hr_error error;
@@ -346,6 +351,8 @@ static int whole_way(const hr_vault_plan *plan, const hr_batch *batch)
         rc = hr_vault_begin(splitter, filled, NULL, true, &error);
     if (rc == HR_OK)
         rc = hr_vault_range(splitter, 0, filled->length, &error);
+    if (rc == HR_OK)
+        rc = hr_vault_range_keys(splitter, &keys, &count, &error);
     for (int i = 0; i < 4 && rc == HR_OK; i++)
         rc = hr_vault_take(splitter, relations[i], &rows, &count, &error);
     hr_vault_splitter_free(splitter);

@@ -60,6 +60,7 @@ static void hr_vault_forget(hr_vault_splitter *splitter)
         hr_batch_free(splitter->wides[i]);
     splitter->wide_count = 0;
     splitter->event_count = 0;
+    splitter->upper = -1;
 }
 
 void hr_vault_splitter_free(hr_vault_splitter *splitter)
@@ -78,6 +79,7 @@ void hr_vault_splitter_free(hr_vault_splitter *splitter)
     hr_free(splitter->slots);
     hr_free(splitter->gaps);
     hr_free(splitter->ends);
+    hr_free(splitter->keys);
     hr_free(splitter);
 }
 
@@ -305,6 +307,9 @@ int hr_vault_range(hr_vault_splitter *splitter, int64_t lower, int64_t upper, hr
     const hr_batch *wide = hr_vault_wide(splitter);
     const hr_column *identity = &wide->columns[splitter->column_count + 1 + plan->identity];
 
+    if (splitter->lower == lower && splitter->upper == upper)
+        return HR_OK;
+    splitter->upper = -1;
     if (upper - lower > splitter->event_capacity) {
         size_t room = (size_t)(upper - lower);
         hr_vault_event *events = hr_realloc(splitter->events, room * sizeof(*events));
@@ -335,6 +340,30 @@ int hr_vault_range(hr_vault_splitter *splitter, int64_t lower, int64_t upper, hr
     }
     HR_RETURN_NOT_OK(hr_vault_sort_events(identity, splitter->events, splitter->event_count, error));
     splitter->event_count = hr_vault_unique_events(identity, splitter->events, splitter->event_count);
+    splitter->lower = lower;
+    splitter->upper = upper;
+    return HR_OK;
+}
+
+int hr_vault_range_keys(hr_vault_splitter *splitter, const uint64_t **keys, int64_t *count, hr_error *error)
+{
+    int64_t n = 0;
+
+    *keys = NULL;
+    *count = 0;
+    if (splitter->event_count > splitter->key_capacity) {
+        uint64_t *room = hr_realloc(splitter->keys, sizeof(*room) * (size_t)splitter->event_count);
+
+        if (room == NULL)
+            return hr_error_nomem(error);
+        splitter->keys = room;
+        splitter->key_capacity = splitter->event_count;
+    }
+    for (int64_t i = 0; i < splitter->event_count; i++)
+        if (n == 0 || splitter->keys[n - 1] != splitter->events[i].prefix)
+            splitter->keys[n++] = splitter->events[i].prefix;
+    *keys = splitter->keys;
+    *count = n;
     return HR_OK;
 }
 

@@ -72,6 +72,10 @@ int hr_vault_take(hr_vault_splitter *splitter, const hr_vault_relation *relation
 /* The first event of the range for each identity, in the order of the identities; those about no row are left out. */
 void hr_vault_firsts(hr_vault_splitter *splitter, const uint32_t **rows, int64_t *count);
 
+/* The first eight bytes, as numbers, of the keys that the events of the range are of: ascending, each once. They go to *keys, which is the
+ * splitter's until the next call. HR_ENOMEM. */
+int hr_vault_range_keys(hr_vault_splitter *splitter, const uint64_t **keys, int64_t *count, hr_error *error);
+
 /* A value that an event left out because it had not changed. */
 typedef struct hr_vault_gap {
     uint32_t row;   /* of the events */

@@ -29,6 +29,9 @@ struct hr_vault_splitter {
     int64_t rank_capacity;
     hr_vault_event *events; /* of the range, by identity, lsn and rank */
     int64_t event_count, event_capacity;
+    int64_t lower, upper; /* of the range; upper -1: none yet */
+    uint64_t *keys;       /* of hr_vault_range_keys; room for key_capacity */
+    int64_t key_capacity;
     uint32_t *rows; /* the answer of the last take; room for event_capacity */
     uint32_t *slots;
     size_t slot_count;

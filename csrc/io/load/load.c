@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "io/vault/key_claims.h"
 #include "report.h"
 #include "worker.h"
 
@@ -110,6 +111,8 @@ static int hr_load_work(hr_load *load, hr_error *error)
 
     if (workers <= 0)
         return HR_OK;
+    if (workers > 1 && load->config.mode == HR_MODE_VAULT)
+        HR_RETURN_NOT_OK(hr_key_claims_new(workers, &load->config.claims, error));
     /* The same stretches that hr_load_share_out made. */
     for (int32_t i = 0; i < workers; i++)
         counts[i] = load->lanes.count / workers + (i < load->lanes.count % workers);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "io/vault/key_claims.h"
+
 #define HR_DEFAULT_BATCH_RECORDS 50000
 #define HR_DEFAULT_BATCH_BYTES (8 * 1024 * 1024)
 #define HR_DEFAULT_LINGER_MS 1000
@@ -338,6 +340,7 @@ void hr_load_config_free(hr_load_config *config)
 {
     hr_registry_free(config->registry);
     hr_timezone_free(config->zone);
+    hr_key_claims_free(config->claims);
     json_decref(config->root);
     memset(config, 0, sizeof(*config));
 }

@@ -26,6 +26,7 @@ typedef struct hr_load_config {
     const json_t *key; /* array of column names, or NULL: the primary key */
     const json_t *map; /* object column -> source, or NULL */
     const json_t *vault; /* mode vault: how rows are split (vault_plan.h); NULL otherwise */
+    struct hr_key_claims *claims; /* mode vault with several workers (vault/key_claims.h); NULL otherwise */
     hr_unknown unknown;
     bool reject_tombstones;       /* else skipped and counted */
     const char *partition_column; /* NULL: read from the catalog */

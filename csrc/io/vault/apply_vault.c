@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "key_claims.h"
 #include "vault_known.h"
 
 #define HR_VAULT_PAUSES 10 /* keys that were there although they looked new: 2, 4, 8 ... 1024 batches go the safe way */
@@ -241,6 +242,20 @@ static int hr_vault_reject_open(hr_writer *writer, hr_work *work, const hr_vault
     return HR_OK;
 }
 
+/* Let no other worker have events of these keys in an open transaction (key_claims.h). */
+static int hr_vault_claim(hr_writer *writer, const hr_work *work, hr_error *error)
+{
+    hr_vault_splitter *splitter = writer->vault->splitter;
+    const uint64_t *keys;
+    int64_t count;
+
+    if (writer->config->claims == NULL)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_vault_range(splitter, 0, work->batch->length, error));
+    HR_RETURN_NOT_OK(hr_vault_range_keys(splitter, &keys, &count, error));
+    return hr_key_claims_take(writer->config->claims, writer->worker, keys, count, writer->cancel, error);
+}
+
 /* Fill what events left out as unchanged: from the event before in the batch, or from the vault. */
 static int hr_vault_fill_gaps(hr_writer *writer, hr_work *work, hr_error *error)
 {
@@ -253,6 +268,7 @@ static int hr_vault_fill_gaps(hr_writer *writer, hr_work *work, hr_error *error)
 
     HR_RETURN_NOT_OK(hr_vault_begin(vault->splitter, work->batch, vault->skip, false, error));
     HR_RETURN_NOT_OK(hr_vault_range(vault->splitter, 0, work->batch->length, error));
+    HR_RETURN_NOT_OK(hr_vault_claim(writer, work, error));
     HR_RETURN_NOT_OK(hr_vault_gaps(vault->splitter, vault->settings.gap_columns, vault->settings.gap_count, &gaps, &count, error));
     if (count == 0)
         return HR_OK;
@@ -288,6 +304,7 @@ static bool hr_vault_has_gaps(const hr_vault_settings *settings, const hr_batch 
 static int hr_vault_prepare(hr_writer *writer, hr_work *work, hr_error *error)
 {
     hr_vault_writer *vault;
+    bool gaps;
 
     HR_RETURN_NOT_OK(hr_vault_bind(writer, error));
     vault = writer->vault;
@@ -295,10 +312,12 @@ static int hr_vault_prepare(hr_writer *writer, hr_work *work, hr_error *error)
     vault->filled = NULL;
     memset(vault->counts, 0, sizeof(*vault->counts) * (size_t)vault->settings.step_count);
     HR_RETURN_NOT_OK(hr_vault_check_rows(writer, work, error));
-    if (hr_vault_has_gaps(&vault->settings, work->batch))
+    gaps = hr_vault_has_gaps(&vault->settings, work->batch);
+    if (gaps)
         HR_RETURN_NOT_OK(hr_vault_fill_gaps(writer, work, error));
     vault->staged = writer->config->commit_at_end;
-    return hr_vault_begin(vault->splitter, vault->filled != NULL ? vault->filled : work->batch, vault->skip, true, error);
+    HR_RETURN_NOT_OK(hr_vault_begin(vault->splitter, vault->filled != NULL ? vault->filled : work->batch, vault->skip, true, error));
+    return gaps ? HR_OK : hr_vault_claim(writer, work, error);
 }
 
 /* Run a statement; *rows is how many it has touched. */
