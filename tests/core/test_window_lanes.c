@@ -170,6 +170,139 @@ static void test_keyed(void)
     window_close(&f);
 }
 
+static const hr_window_spec session_specs[] = {{"minute", HR_WINDOW_TUMBLING, HR_WINDOW_MINUTE, 1, 0, 0, 0},
+                                               {"session", HR_WINDOW_SESSION, HR_WINDOW_FIXED, 0, 0, 30 * S, 0}};
+static const window_settings sessions = {
+    .lateness = 0, .jump = HR_WINDOW_JUMP_OFF, .aggregate = "count", .of = "*", .by = "key", .specs = session_specs, .spec_count = 2};
+
+/* Send what the first stage closes to the second one. */
+static void send_partial(window_fixture *first, window_fixture *second, bool all)
+{
+    hr_buffer partial = {0};
+
+    CHECK(hr_windows_close_partial(first->windows, all, &partial, &first->error) == HR_OK, "%s", first->error.message);
+    if (partial.size > 0)
+        CHECK(hr_windows_absorb(second->windows, partial.data, partial.size, &second->error) == HR_OK, "%s", second->error.message);
+    hr_buffer_free(&partial);
+}
+
+/* Somebody who never goes away: a row every ten seconds, for ever. Others' windows do not wait for the end of that, and the session is
+ * whole in the end. */
+static void test_endless_session(void)
+{
+    window_fixture first, second;
+    char got[4096];
+
+    window_open(&first, sessions);
+    window_open(&second, sessions);
+    CHECK(hr_windows_lane(first.windows, 0, NULL) == HR_OK && hr_windows_lane(second.windows, 0, NULL) == HR_OK);
+    hr_batch_clear(second.results);
+    for (int64_t at = 0; at < 600; at += 10) {
+        CHECK(window_row(&first, 0, at, 1, 1) == HR_OK);
+        if (at == 100 || at == 300)
+            CHECK(window_row(&first, 0, at, 2, 2) == HR_OK);
+        send_partial(&first, &second, false);
+        CHECK(hr_windows_close(second.windows, false, second.results, NULL) == HR_OK);
+    }
+    window_text(&second, got, sizeof(got));
+    CHECK(strstr(got, "minute/420-480:key1@6 ") != NULL, "%s", got);
+    CHECK(strstr(got, "session/100-130:key2@1 ") != NULL && strstr(got, "session/300-330:key2@1 ") != NULL, "%s", got);
+    CHECK(strstr(got, "session/0-") == NULL, "%s", got);
+    hr_batch_clear(second.results);
+    send_partial(&first, &second, true);
+    CHECK(hr_windows_close(second.windows, true, second.results, NULL) == HR_OK);
+    window_text(&second, got, sizeof(got));
+    CHECK(strstr(got, "session/0-620:key1@60 ") != NULL, "%s", got);
+    window_close(&first);
+    window_close(&second);
+}
+
+/* A part of a session that was sent is not sent again when its rows are read again after a restart. */
+static void test_endless_session_over_a_restart(void)
+{
+    int tried = 0;
+
+    for (int64_t cut = 0; cut < 60; cut += 7) {
+        window_fixture first, again, second;
+        hr_buffer base = {0}, last = {0};
+        char got[4096];
+        int64_t epoch;
+
+        window_open(&first, sessions);
+        window_open(&again, sessions);
+        window_open(&second, sessions);
+        CHECK(hr_windows_lane(first.windows, 0, NULL) == HR_OK && hr_windows_lane(second.windows, 0, NULL) == HR_OK);
+        for (int64_t i = 0; i < 60; i++) {
+            CHECK(window_row(&first, 0, 10 * i, 1, 1) == HR_OK);
+            send_partial(&first, &second, false);
+            if (i == cut)
+                CHECK(hr_windows_save(first.windows, false, &base, &epoch, NULL) == HR_OK);
+        }
+        CHECK(hr_windows_save(first.windows, false, &last, &epoch, NULL) == HR_OK);
+        if (hr_windows_oldest_epoch(first.windows) < 1) /* a window is older than the cut: not a base to begin from */
+            goto next;
+        tried++;
+        CHECK(hr_windows_load(again.windows, base.data, base.size, &again.error) == HR_OK, "%s", again.error.message);
+        CHECK(hr_windows_resume(again.windows, last.data, last.size, &again.error) == HR_OK, "%s", again.error.message);
+        for (int64_t i = cut + 1; i < 60; i++)
+            CHECK(window_row(&again, 0, 10 * i, 1, 1) == HR_OK);
+        send_partial(&again, &second, true);
+        hr_batch_clear(second.results);
+        CHECK(hr_windows_close(second.windows, true, second.results, NULL) == HR_OK);
+        window_text(&second, got, sizeof(got));
+        CHECK(strstr(got, "session/0-620:key1@60 ") != NULL, "cut %d: %s", (int)cut, got);
+    next:
+        hr_buffer_free(&base);
+        hr_buffer_free(&last);
+        window_close(&first);
+        window_close(&again);
+        window_close(&second);
+    }
+    CHECK(tried > 3, "%d", tried);
+}
+
+/* A close of many windows in pieces gives what one close gives; those that end together stay together. */
+static void test_close_in_pieces(void)
+{
+    for (int stage = 1; stage <= 2; stage++) {
+        window_fixture whole, some, second;
+        char want[8192], got[8192];
+        bool more = true;
+        int pieces = 0;
+
+        window_open(&whole, sessions);
+        window_open(&some, sessions);
+        window_open(&second, sessions);
+        CHECK(hr_windows_lane(second.windows, 0, NULL) == HR_OK);
+        for (int64_t at = 0; at < 1800; at += 45)
+            CHECK(window_row(&whole, 0, at, 1, at % 3) == HR_OK && window_row(&some, 0, at, 1, at % 3) == HR_OK);
+        CHECK(hr_windows_close(whole.windows, true, whole.results, NULL) == HR_OK);
+        for (hr_batch_clear(some.results); more && pieces < 100; pieces++) {
+            hr_buffer partial = {0};
+            int64_t before = some.results->length;
+
+            if (stage == 1) {
+                CHECK(hr_windows_close_some(some.windows, true, 1000, &more, some.results, NULL) == HR_OK);
+                CHECK(some.results->length > before && some.results->length - before < 10);
+            } else {
+                CHECK(hr_windows_close_partial_some(some.windows, true, 1000, &more, &partial, NULL) == HR_OK);
+                CHECK(hr_windows_absorb(second.windows, partial.data, partial.size, NULL) == HR_OK);
+                CHECK(hr_windows_close(second.windows, false, second.results, NULL) == HR_OK);
+            }
+            hr_buffer_free(&partial);
+        }
+        if (stage == 2)
+            CHECK(hr_windows_close(second.windows, true, second.results, NULL) == HR_OK);
+        CHECK(pieces > 5 && pieces < 100, "%d", pieces);
+        window_text(&whole, want, sizeof(want));
+        window_text(stage == 1 ? &some : &second, got, sizeof(got));
+        CHECK(strcmp(want, got) == 0, "got %s want %s", got, want);
+        window_close(&whole);
+        window_close(&some);
+        window_close(&second);
+    }
+}
+
 /* Without memory, a raise changes nothing. */
 static void test_faults(void)
 {
@@ -198,6 +331,9 @@ int main(void)
     test_raise_again();
     test_held_over_a_restart();
     test_keyed();
+    test_endless_session();
+    test_endless_session_over_a_restart();
+    test_close_in_pieces();
     test_faults();
     return CHECK_DONE();
 }

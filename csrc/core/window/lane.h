@@ -1,7 +1,8 @@
 /* csrc/core/window/lane.h: the time of one lane: its high, its watermark, and the vote on frames that jump ahead.
  *
- * What a lane decides depends on its rows in order of offset, and on its events: floors (it came back from being idle) and closed votes,
- * each with the offset at which it happened. Events are saved, so that reading again decides the same.
+ * What a lane decides depends on its rows in order of offset, and on its events: floors (it came back from being idle), closed votes, and
+ * sessions that were sent to the second stage though they go on, each with the offset at which it happened. Events are saved, so that
+ * reading again decides the same.
  */
 #ifndef HR_CORE_LANE_H
 #define HR_CORE_LANE_H
@@ -14,7 +15,7 @@ typedef struct hr_lane_held {
     hr_batch *row; /* owned */
 } hr_lane_held;
 
-typedef enum hr_lane_event_kind { HR_LANE_FLOOR = 0, HR_LANE_SETTLE } hr_lane_event_kind;
+typedef enum hr_lane_event_kind { HR_LANE_FLOOR = 0, HR_LANE_SETTLE, HR_LANE_SENT } hr_lane_event_kind;
 
 typedef struct hr_lane_event {
     int64_t offset; /* it happened before the row of this offset; INT64_MIN: before all */

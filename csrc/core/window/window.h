@@ -128,6 +128,9 @@ hr_schema *hr_windows_schema(const hr_windows *windows);
  * and key, and forget these windows. `all`: of every window, at the end of bounded input. HR_ENOMEM, or HR_EDATA (range) when a sum fits no
  * column: results hold the rows of the windows closed before; the others are still open. */
 int hr_windows_close(hr_windows *windows, bool all, hr_batch *results, hr_error *error);
+/* As hr_windows_close, but about `most` bytes of results at once, so that they fit into a transaction: *more says that the rest is due
+ * still. Windows that end together are closed together, whatever they hold. */
+int hr_windows_close_some(hr_windows *windows, bool all, size_t most, bool *more, hr_batch *results, hr_error *error);
 /* Append a row with final = false for every open window that changed since its last row. HR_EUSAGE without options.early. */
 int hr_windows_early(hr_windows *windows, hr_batch *results, hr_error *error);
 
@@ -152,8 +155,11 @@ int64_t hr_windows_position(const hr_windows *windows, int32_t lane);
 /* ---- two stages ---- */
 
 /* As hr_windows_close, but as bytes for hr_windows_absorb of a second stage. Nothing is appended when no window closes and the watermark
- * did not move. */
+ * did not move. Sessions that go on for long are sent in parts, which the second stage puts together: else nobody's windows could be
+ * closed there before these sessions have come to their end. */
 int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_error *error);
+/* The same, about `most` bytes at once; see hr_windows_close_some. */
+int hr_windows_close_partial_some(hr_windows *windows, bool all, size_t most, bool *more, hr_buffer *out, hr_error *error);
 /* Merge a partial into the open windows, and take over its lanes' watermarks. Windows that are closed here already are left out, and their
  * rows are counted as late. HR_EDATA (malformed) for bytes that are no such thing. On failure only hr_windows_free is allowed: start again
  * from the last save. */

@@ -436,6 +436,8 @@ int hr_windows_replay_events(hr_windows *windows, hr_lane *lane, int64_t offset,
         }
         if (event->kind == HR_LANE_FLOOR && event->floor > lane->floor)
             lane->floor = event->floor;
+        if (event->kind == HR_LANE_SENT)
+            hr_windows_forget_sessions(windows);
         lane->event_at++;
     }
     return HR_OK;

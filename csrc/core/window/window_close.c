@@ -2,6 +2,9 @@
 #include "value.h"
 #include "windows.h"
 
+#define HR_RESULT_BYTES 256               /* what a row of results takes, about */
+#define HR_SESSION_PART INT64_C(60000000) /* sessions that have been open longer are sent in parts; or longer than their gap */
+
 /* ---- order ---- */
 
 static int hr_windows_compare(const hr_windows *windows, int32_t a, int32_t b)
@@ -170,12 +173,54 @@ static void hr_windows_end(hr_windows *windows)
         windows->lanes[i].floor = INT64_MAX;
 }
 
-int hr_windows_close(hr_windows *windows, bool all, hr_batch *results, hr_error *error)
+/* About how many bytes a window gives. */
+static size_t hr_window_bytes(const hr_windows *windows, int32_t index, bool partial)
+{
+    size_t bytes = 0;
+
+    for (int32_t g = windows->windows[index].groups; g >= 0; g = hr_group_at(windows, g)->next) {
+        bytes += HR_RESULT_BYTES;
+        for (int32_t i = 0; partial && i < windows->options.aggregate_count; i++) {
+            const hr_aggregate *aggregate = &windows->aggregates[i];
+
+            if (aggregate->ops->memory != NULL)
+                bytes += aggregate->ops->memory(aggregate, hr_group_state(hr_group_at(windows, g), aggregate));
+        }
+    }
+    return bytes;
+}
+
+/* How many of these windows, in their order, to close now: `most` bytes of them, and those that end with the last one. */
+static int32_t hr_windows_some(const hr_windows *windows, const int32_t *due, int32_t count, size_t most, bool partial)
+{
+    size_t bytes = 0;
+
+    for (int32_t i = 0; most != SIZE_MAX && i < count; i++) {
+        if (i > 0 && bytes >= most && windows->windows[due[i]].end != windows->windows[due[i - 1]].end)
+            return i;
+        bytes += hr_window_bytes(windows, due[i], partial);
+    }
+    return count;
+}
+
+/* The first `some` of `count` windows are all that is closed by now. */
+static int64_t hr_windows_until(const hr_windows *windows, const int32_t *due, int32_t some, int32_t count, int64_t until)
+{
+    int64_t end;
+
+    if (some == count)
+        return until;
+    end = windows->windows[due[some - 1]].end;
+    return end > windows->closed ? end : windows->closed;
+}
+
+int hr_windows_close_some(hr_windows *windows, bool all, size_t most, bool *more, hr_batch *results, hr_error *error)
 {
     int64_t until;
-    int32_t *due, count, done = 0;
+    int32_t *due, count, some, done = 0;
     int rc = HR_OK;
 
+    *more = false;
     if (results->schema != windows->results)
         return hr_error_set(error, HR_EUSAGE, "windows: the batch for results was made for another schema");
     HR_RETURN_NOT_OK(hr_windows_purge(windows, error));
@@ -184,7 +229,9 @@ int hr_windows_close(hr_windows *windows, bool all, hr_batch *results, hr_error 
     until = hr_windows_closable(windows, all);
     HR_RETURN_NOT_OK(hr_windows_due(windows, until, &due, &count, error));
     hr_windows_sort(windows, due, count, false);
-    for (; rc == HR_OK && done < count; done += rc == HR_OK) {
+    some = hr_windows_some(windows, due, count, most, false);
+    until = hr_windows_until(windows, due, some, count, until);
+    for (; rc == HR_OK && done < some; done += rc == HR_OK) {
         int64_t before = results->length;
 
         rc = hr_result_rows(windows, due[done], true, false, results, error);
@@ -200,11 +247,35 @@ int hr_windows_close(hr_windows *windows, bool all, hr_batch *results, hr_error 
         hr_windows_forget_slots(windows);
     if (rc != HR_OK)
         return rc;
+    *more = some < count;
     windows->closed = until;
-    if (all)
+    if (all && !*more)
         hr_windows_end(windows);
     hr_windows_collect(windows);
     return HR_OK;
+}
+
+int hr_windows_close(hr_windows *windows, bool all, hr_batch *results, hr_error *error)
+{
+    bool more;
+
+    return hr_windows_close_some(windows, all, SIZE_MAX, &more, results, error);
+}
+
+/* ---- for a second stage ---- */
+
+void hr_windows_forget_sessions(hr_windows *windows)
+{
+    for (int32_t i = 0; i < windows->window_count; i++)
+        if (windows->windows[i].spec >= 0 && windows->plans[windows->windows[i].spec].spec.kind == HR_WINDOW_SESSION)
+            hr_window_forget(windows, i);
+}
+
+static bool hr_window_is_open_session(const hr_windows *windows, int32_t index, int64_t until)
+{
+    const hr_window *window = &windows->windows[index];
+
+    return window->spec >= 0 && window->end > until && windows->plans[window->spec].spec.kind == HR_WINDOW_SESSION;
 }
 
 /* What is still open after `until` begins not before this: a session that is open may touch one that was sent by another worker. */
@@ -212,50 +283,114 @@ static int64_t hr_windows_sendable(const hr_windows *windows, int64_t until)
 {
     int64_t lowest = until;
 
-    for (int32_t i = 0; i < windows->window_count; i++) {
-        const hr_window *window = &windows->windows[i];
-
-        if (window->spec >= 0 && window->end > until && window->start < lowest &&
-            windows->plans[window->spec].spec.kind == HR_WINDOW_SESSION)
-            lowest = window->start;
-    }
+    for (int32_t i = 0; i < windows->window_count; i++)
+        if (hr_window_is_open_session(windows, i, until) && windows->windows[i].start < lowest)
+            lowest = windows->windows[i].start;
     return lowest;
 }
 
-int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_error *error)
+/* Whether it is time to send open sessions in parts: one of them has been open for so long that others wait for it. Parts touch, so that
+ * the second stage makes one of them; but numbers of different values do not add then. One lane: the parts are noted with its position. */
+static bool hr_windows_part_sessions(const hr_windows *windows, int64_t until)
 {
-    int64_t until, sendable, sent = windows->sent;
-    int32_t *due, count;
+    bool part = false;
+
+    if (windows->lane_count != 1)
+        return false;
+    for (int32_t i = 0; windows->options.keyed && i < windows->options.aggregate_count; i++)
+        if (hr_aggregate_is_set(&windows->aggregates[i]))
+            return false;
+    for (int32_t i = 0; !part && i < windows->window_count; i++) {
+        if (hr_window_is_open_session(windows, i, until)) {
+            int64_t gap = windows->plans[windows->windows[i].spec].spec.gap;
+
+            part = windows->windows[i].start < hr_time_minus(until, gap < HR_SESSION_PART ? gap : HR_SESSION_PART);
+        }
+    }
+    return part;
+}
+
+/* All open sessions behind the windows that are due, and a note that they are sent. */
+static int hr_windows_add_parts(hr_windows *windows, int64_t until, int32_t **due, int32_t *count, hr_error *error)
+{
+    hr_lane *lane = &windows->lanes[0];
+    hr_lane_event event = {.offset = lane->position, .epoch = windows->epoch, .kind = HR_LANE_SENT};
+    int32_t *grown = hr_realloc(*due, (size_t)windows->window_open * sizeof(**due) + 1);
+
+    if (grown == NULL)
+        return hr_error_nomem(error);
+    *due = grown;
+    HR_RETURN_NOT_OK(hr_lane_note(lane, &event, error));
+    for (int32_t i = 0; i < windows->window_count; i++)
+        if (hr_window_is_open_session(windows, i, until))
+            (*due)[(*count)++] = i;
+    return HR_OK;
+}
+
+/* Send these windows; sendable: nothing that is still to be sent begins before. */
+static int hr_windows_send(hr_windows *windows, const int32_t *list, int32_t count, int64_t sendable, hr_buffer *out, hr_error *error)
+{
+    int64_t sent = windows->sent;
+    int rc;
+
+    if (count == 0 && sendable <= sent)
+        return HR_OK;
+    windows->sent = sendable > sent ? sendable : sent;
+    rc = hr_windows_write(windows, list, count, true, true, out, error);
+    if (rc != HR_OK)
+        windows->sent = sent;
+    return rc;
+}
+
+int hr_windows_close_partial_some(hr_windows *windows, bool all, size_t most, bool *more, hr_buffer *out, hr_error *error)
+{
+    int64_t until;
+    int32_t *due, ended, count, some;
+    bool parts = false;
     int rc = HR_OK;
 
+    *more = false;
     HR_RETURN_NOT_OK(hr_windows_purge(windows, error));
     if (windows->replaying && !all)
         return HR_OK;
     until = hr_windows_closable(windows, all);
     HR_RETURN_NOT_OK(hr_windows_due(windows, until, &due, &count, error));
     hr_windows_sort(windows, due, count, false);
-    sendable = hr_windows_sendable(windows, until);
-    if (count > 0 || sendable > sent) {
-        windows->sent = sendable > sent ? sendable : sent;
-        rc = hr_windows_write(windows, due, count, true, true, out, error);
-        if (rc != HR_OK)
-            windows->sent = sent;
+    ended = count;
+    some = hr_windows_some(windows, due, count, most, true);
+    until = hr_windows_until(windows, due, some, count, until);
+    if (some == count && hr_windows_part_sessions(windows, until)) {
+        rc = hr_windows_add_parts(windows, until, &due, &count, error);
+        parts = rc == HR_OK;
+        some = count;
     }
-    for (int32_t i = 0; i < count; i++) {
-        if (rc == HR_OK)
-            hr_window_forget(windows, due[i]);
-        else
-            hr_windows_put_back(windows, due[i]);
+    if (rc == HR_OK)
+        rc = hr_windows_send(windows, due, some, parts ? until : hr_windows_sendable(windows, until), out, error);
+    if (rc != HR_OK && parts) { /* they are in the heap still, and were not sent */
+        windows->lanes[0].event_count--;
+        windows->lanes[0].event_at = windows->lanes[0].event_count;
     }
+    for (int32_t i = 0; rc == HR_OK && i < some; i++)
+        hr_window_forget(windows, due[i]);
+    for (int32_t i = rc == HR_OK ? some : 0; i < ended; i++)
+        hr_windows_put_back(windows, due[i]);
     hr_free(due);
     HR_RETURN_NOT_OK(rc);
+    *more = some < count;
     windows->closed = until;
     if (count > 0)
         hr_windows_forget_slots(windows);
-    if (all)
+    if (all && !*more)
         hr_windows_end(windows);
     hr_windows_collect(windows);
     return HR_OK;
+}
+
+int hr_windows_close_partial(hr_windows *windows, bool all, hr_buffer *out, hr_error *error)
+{
+    bool more;
+
+    return hr_windows_close_partial_some(windows, all, SIZE_MAX, &more, out, error);
 }
 
 int hr_windows_early(hr_windows *windows, hr_batch *results, hr_error *error)

@@ -137,7 +137,7 @@ static int hr_load_lane(const hr_windows *windows, hr_wire *in, hr_lane *lane, h
         hr_lane_event event;
 
         if (!hr_wire_i64(in, &event.offset) || !hr_wire_i64(in, &event.floor) || !hr_wire_i64(in, &event.epoch) ||
-            !hr_wire_u8(in, &event.kind) || event.kind > HR_LANE_SETTLE)
+            !hr_wire_u8(in, &event.kind) || event.kind > HR_LANE_SENT)
             return hr_wire_damaged("a lane's event", error);
         HR_RETURN_NOT_OK(hr_lane_note(lane, &event, error));
     }

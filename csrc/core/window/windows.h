@@ -164,6 +164,8 @@ int64_t hr_windows_watermark(const hr_windows *windows);
 /* Drop, without output, the windows that were closed before a restart and that reading again has made anew. Nothing while lanes are still
  * read again. */
 int hr_windows_purge(hr_windows *windows, hr_error *error);
+/* Forget all open sessions: what they held has been sent. */
+void hr_windows_forget_sessions(hr_windows *windows);
 /* Append the saved form of these windows; `partial`: for a second stage. On failure `out` is as before. */
 int hr_windows_write(const hr_windows *windows, const int32_t *list, int32_t count, bool with_windows, bool partial, hr_buffer *out,
                      hr_error *error);

@@ -113,10 +113,29 @@ static int hr_window_config_specs(const json_t *list, hr_window_config *out, hr_
     return HR_OK;
 }
 
+/* Whether partitions can send each other numbers of different values. Not of sessions: a long one is sent in parts, and the same value may
+ * be in two of them. */
+static bool hr_window_config_adds(const hr_window_config *config, const json_t *aggregates)
+{
+    size_t i;
+    json_t *each;
+    bool session = false, sets = false;
+
+    for (int32_t k = 0; k < config->options.spec_count; k++)
+        session = session || config->specs[k].kind == HR_WINDOW_SESSION;
+    json_array_foreach((json_t *)(uintptr_t)aggregates, i, each)
+    {
+        const char *function = json_string_value(json_object_get(each, "function"));
+
+        sets = sets || (function != NULL && strncmp(function, "distinct", 8) == 0);
+    }
+    return config->keyed && !(session && sets);
+}
+
 /* The second stage of a keyed job adds up numbers. */
 static hr_window_aggregate hr_window_config_merged(const hr_window_config *config, hr_window_aggregate aggregate)
 {
-    if (config->keyed && strncmp(aggregate.function, "distinct", 8) == 0) {
+    if (config->options.keyed && strncmp(aggregate.function, "distinct", 8) == 0) {
         aggregate.function = "count";
         aggregate.precision = 0;
     }
@@ -300,15 +319,15 @@ int hr_window_config_parse(const char *text, hr_window_config *out, hr_error *er
     HR_RETURN_NOT_OK(hr_window_config_columns(columns, out->schema, error));
     HR_RETURN_NOT_OK(hr_window_config_column(out, time, &out->options.time, error));
     HR_RETURN_NOT_OK(hr_window_config_by(by, out, error));
-    HR_RETURN_NOT_OK(hr_window_config_aggregates(aggregates, out, error));
     HR_RETURN_NOT_OK(hr_window_config_specs(windows, out, error));
+    out->options.keyed = hr_window_config_adds(out, aggregates);
+    HR_RETURN_NOT_OK(hr_window_config_aggregates(aggregates, out, error));
     HR_RETURN_NOT_OK(hr_timezone_load(zone, zoneinfo, &out->zone, error));
     out->options.zone = out->zone;
     out->options.lateness = lateness;
     out->options.jump = jump < 0 ? HR_WINDOW_JUMP_OFF : jump;
     out->options.name_windows = true;
     out->options.early = true;
-    out->options.keyed = out->keyed;
     out->options.seed = XXH3_64bits(out->run_id, strlen(out->run_id));
     return hr_window_config_fingerprint(out, error);
 }
