@@ -243,10 +243,45 @@ static void test_memory(void)
     json_decref(config);
 }
 
+/* What a reader with these settings has in force, when they are filled up for long records. */
+static int64_t for_long(const char *text, const char *name)
+{
+    json_t *config = parse(text), *more;
+    hr_kafka_client *client = NULL;
+    int64_t number = -1;
+    hr_error error;
+
+    CHECK(hr_kafka_config_for_long(config, &more, &error) == HR_OK && !json_equal(config, more));
+    CHECK(hr_kafka_client_open(more, HR_KAFKA_READER, NULL, 0, NULL, &client, &error) == HR_OK, "%s: %s", text, error.message);
+    if (client != NULL)
+        number = hr_kafka_client_number(client, name, -1);
+    hr_kafka_client_close(client);
+    json_decref(config);
+    json_decref(more);
+    return number;
+}
+
+static void test_for_long(void)
+{
+    json_t *more;
+
+    CHECK(for_long("{" NOWHERE "}", "queued.max.messages.kbytes") == 16384);
+    CHECK(for_long("{" NOWHERE "}", "fetch.max.bytes") == 4194304);
+    /* the user's own stay, under either name, and what depends on them gives way */
+    CHECK(for_long("{" NOWHERE ", \"queued.max.messages.kbytes\": 4096}", "queued.max.messages.kbytes") == 4096);
+    CHECK(for_long("{" NOWHERE ", \"fetch.message.max.bytes\": 100000}", "max.partition.fetch.bytes") == 100000);
+    CHECK(for_long("{" NOWHERE ", \"max.partition.fetch.bytes\": 100000}", "max.partition.fetch.bytes") == 100000);
+    CHECK(for_long("{" NOWHERE ", \"message.max.bytes\": 9000000}", "message.max.bytes") == 9000000);
+    CHECK(for_long("{" NOWHERE ", \"receive.message.max.bytes\": 2000000}", "receive.message.max.bytes") == 2000000);
+    CHECK(hr_kafka_config_for_long(NULL, &more, NULL) == HR_OK && json_object_size(more) == 4);
+    json_decref(more);
+}
+
 int main(void)
 {
     test_refused();
     test_accepted();
+    test_for_long();
     test_secrets();
     test_order();
     test_log();

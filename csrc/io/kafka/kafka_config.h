@@ -59,6 +59,9 @@ typedef struct hr_kafka_setting {
  * HR_EUSAGE names the setting and says what librdkafka says. Nothing has been connected when this returns. */
 int hr_kafka_client_open(const json_t *config, hr_kafka_role role, const hr_kafka_setting *forced, int forced_count,
                          void (*delivery)(rd_kafka_t *, const rd_kafka_message_t *, void *), hr_kafka_client **out, hr_error *error);
+/* Settings for a reader of long records: the user's, and a longer queue and larger fetches where these say nothing. `config` may be NULL.
+ * json_decref *out. */
+int hr_kafka_config_for_long(const json_t *config, json_t **out, hr_error *error);
 /* Close and free; queues, topics and messages of the client must be gone. NULL is fine. */
 void hr_kafka_client_close(hr_kafka_client *client);
 

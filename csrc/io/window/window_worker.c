@@ -78,8 +78,12 @@ static void hr_window_worker_close_sources(hr_window_worker *worker)
 static int hr_window_worker_open(hr_window_worker *worker, const char *topic, const hr_lane *lanes, int32_t count, hr_source **out,
                                  hr_error *error)
 {
-    json_t *config = json_pack("{s:s, s:s, s:O}", "kind", "kafka", "topic", topic, "config", worker->job->config.kafka);
-    int rc;
+    json_t *kafka, *config;
+    int rc = hr_kafka_config_for_long(worker->job->config.kafka, &kafka, error);
+
+    if (rc != HR_OK)
+        return rc;
+    config = json_pack("{s:s, s:s, s:o}", "kind", "kafka", "topic", topic, "config", kafka);
 
     if (config == NULL)
         return hr_error_nomem(error);
