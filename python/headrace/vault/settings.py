@@ -199,9 +199,9 @@ class _Builder:
             f"{ordered}ON CONFLICT DO NOTHING"
         )
         if len(roles) == 1 and set(self.table.key) <= set(roles[0].columns):
-            names = [roles[0].hash, *roles[0].columns]
+            theirs = [roles[0].hash, *roles[0].columns]
             mine = [hub.hash, *hub.keys]
-            found[0]["direct"] = self.direct(hub.table, found[0]["stage"], mine, names)
+            found[0]["direct"] = self.direct(hub.table, found[0]["stage"], mine, theirs)
         return found
 
     def link(self, name: str) -> dict[str, Any]:
