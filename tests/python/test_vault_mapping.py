@@ -14,9 +14,9 @@ from headrace.vault import (
     vault_ddl,
     vault_verify,
 )
+from headrace.vault.contract import server_type
 from headrace.vault.load import load_settings
 from headrace.vault.mapping import Table
-from headrace.vault.plan import server_type
 from headrace.vault.settings import column_map, vault_settings
 from headrace.vault.verify import lsn_number
 

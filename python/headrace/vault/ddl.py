@@ -18,6 +18,9 @@ STAGING = (
 )
 """What is known of an event besides the row: column, type, reserved source."""
 
+SETTINGS = "dv_settings"
+"""The table of what the vault's hashes are made by."""
+
 _LOADED = ("dv_load_ts timestamptz NOT NULL DEFAULT now()", "dv_record_source text NOT NULL")
 
 
@@ -44,6 +47,8 @@ def ddl(mapping: str | os.PathLike[str] | VaultMapping) -> str:
         f"-- Made by `headrace vault ddl {os.path.basename(read.path)}`; change the mapping instead.",
         "BEGIN;",
         f"CREATE SCHEMA IF NOT EXISTS {quote(read.schema)};",
+        _settings(read),
+        _make(),
         _visible(read),
     ]
     parts += [_hub(read, hub) for hub in read.hubs.values()]
@@ -56,6 +61,112 @@ def ddl(mapping: str | os.PathLike[str] | VaultMapping) -> str:
         parts.append(_views(read, table))
     parts.append("COMMIT;")
     return "\n\n".join(parts) + "\n"
+
+
+def hash_settings(mapping: VaultMapping) -> dict[str, str]:
+    """What keys and hash diffs depend on: with another value of any, new hashes would not be the old ones."""
+    found = {"recipe": mapping.recipe, "diff_recipe": mapping.diff_recipe, "zone": mapping.zone}
+    found |= {f"hub {hub.name}": ", ".join(hub.keys) for hub in mapping.hubs.values()}
+    return found | {
+        f"link {link.name}": ", ".join(f"{role}: {hub}" for role, hub in link.roles.items())
+        for link in mapping.links.values()
+    }
+
+
+def body(text: str) -> str:
+    """The text in dollar quotes that it does not have in itself."""
+    tag = "dv"
+    while f"${tag}$" in text:
+        tag += "_"
+    return f"${tag}${text}${tag}$"
+
+
+def _settings(mapping: VaultMapping) -> str:
+    """Remember what the hashes are made by; refuse another."""
+    name = qualified(mapping, SETTINGS)
+    values = ", ".join(f"({literal(n)}, {literal(v)})" for n, v in hash_settings(mapping).items())
+    check = f"""
+DECLARE
+    changed text;
+BEGIN
+    SELECT pg_catalog.string_agg(pg_catalog.format('%s is %s in the mapping, but the vault was made with %s',
+        w.name, w.value, s.value), '; ') INTO changed
+    FROM (VALUES {values}) w (name, value) JOIN {name} s ON s.name = w.name AND s.value <> w.value;
+    IF changed IS NOT NULL THEN
+        RAISE EXCEPTION '%: its hashes are others. Change the mapping back, or make a new vault', changed;
+    END IF;
+    INSERT INTO {name} (name, value) VALUES {values} ON CONFLICT DO NOTHING;
+END
+"""
+    made = _create(
+        name, ["name text PRIMARY KEY", "value text NOT NULL"], "What the hashes of this vault are made by"
+    )
+    return f"{made}\nDO {body(check)};"
+
+
+def _make() -> str:
+    """A function of this session that replaces views and functions, or makes them anew where the old ones
+    have other columns; what was granted stays granted. Views of ours that depend on one made anew go and come
+    back further down; those of others stop the script.
+    """
+    code = """
+DECLARE
+    object text := CASE kind WHEN 'VIEW' THEN 'TABLE' ELSE kind END;
+    own text;
+    found record;
+BEGIN
+    BEGIN
+        EXECUTE definition;
+    EXCEPTION WHEN invalid_table_definition OR invalid_function_definition THEN
+        IF kind = 'VIEW' THEN
+            FOR found IN
+                SELECT c.oid::pg_catalog.regclass::text AS name, c.relacl AS acl FROM pg_catalog.pg_class c
+                WHERE c.relkind = 'v' AND c.oid <> signature::pg_catalog.regclass
+                  AND pg_catalog.obj_description(c.oid, 'pg_class') LIKE '% as it is now, %'
+                  AND EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+                    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.ev_class = c.oid
+                      AND d.refobjid = signature::pg_catalog.regclass)
+            LOOP
+                INSERT INTO pg_temp.headrace_grants VALUES (found.name, found.acl);
+                EXECUTE pg_catalog.format('DROP VIEW %s', found.name);
+            END LOOP;
+            INSERT INTO pg_temp.headrace_grants SELECT signature::pg_catalog.regclass::text, relacl
+                FROM pg_catalog.pg_class WHERE oid = signature::pg_catalog.regclass;
+        ELSE
+            INSERT INTO pg_temp.headrace_grants SELECT signature::pg_catalog.regprocedure::text, proacl
+                FROM pg_catalog.pg_proc WHERE oid = signature::pg_catalog.regprocedure;
+        END IF;
+        EXECUTE pg_catalog.format('DROP %s %s', kind, signature);
+        EXECUTE definition;
+    END;
+    own := CASE kind WHEN 'VIEW' THEN signature::pg_catalog.regclass::text
+        ELSE signature::pg_catalog.regprocedure::text END;
+    IF EXISTS (SELECT FROM pg_temp.headrace_grants WHERE name = own AND acl IS NOT NULL) THEN
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM PUBLIC', object, signature);
+    END IF;
+    FOR found IN
+        SELECT a.*, CASE a.grantee WHEN 0 THEN 'PUBLIC'
+            ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS role
+        FROM pg_temp.headrace_grants g, pg_catalog.aclexplode(g.acl) a WHERE g.name = own
+    LOOP
+        EXECUTE pg_catalog.format('GRANT %s ON %s %s TO %s%s', found.privilege_type, object, signature,
+            found.role, CASE WHEN found.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    END LOOP;
+END
+"""
+    return (
+        "DROP TABLE IF EXISTS pg_temp.headrace_grants;\n"
+        "CREATE TEMP TABLE headrace_grants (name text, acl aclitem[]) ON COMMIT DROP;\n"
+        "CREATE OR REPLACE FUNCTION pg_temp.headrace_make(kind text, signature text, definition text)\n"
+        f"RETURNS void LANGUAGE plpgsql AS {body(code)};"
+    )
+
+
+def _made(kind: str, signature: str, definition: str) -> str:
+    """Make or replace a view or function, given as its CREATE OR REPLACE statement."""
+    call = f"PERFORM pg_temp.headrace_make({literal(kind)}, {literal(signature)}, {literal(definition)});"
+    return f"DO {body(f'BEGIN {call} END')};"
 
 
 def qualified(mapping: VaultMapping, name: str) -> str:
@@ -162,7 +273,7 @@ def _visible(mapping: VaultMapping) -> str:
     """Whether a transaction, whose number Debezium gives without its epoch, is visible in a snapshot."""
     name = qualified(mapping, "dv_visible")
     return f"""CREATE OR REPLACE FUNCTION {name}(txid bigint, snapshot pg_catalog.pg_snapshot) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
+LANGUAGE sql STABLE PARALLEL SAFE AS $dv$
     SELECT pg_catalog.pg_visible_in_snapshot(pg_catalog.xid8(CASE
         WHEN full_id - latest > 2147483648 THEN full_id - 4294967296
         WHEN latest - full_id > 2147483648 THEN full_id + 4294967296
@@ -170,7 +281,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM (SELECT latest, CASE WHEN txid >= 4294967296 THEN txid
             ELSE latest / 4294967296 * 4294967296 + txid END AS full_id
           FROM (SELECT pg_catalog.pg_snapshot_xmax(snapshot)::pg_catalog.text::bigint AS latest) s) t
-$$;
+$dv$;
 COMMENT ON FUNCTION {name}(bigint, pg_catalog.pg_snapshot) IS
     'Whether the transaction, given with or without its epoch, is visible in the snapshot of the source';"""
 
@@ -257,27 +368,26 @@ def _views(mapping: VaultMapping, table: Table) -> str:
     condition = _AS_OF.format(visible=qualified(mapping, "dv_visible"))
     typed = ", ".join(f"{quote(c)} {table.columns[c]}" for c in columns)
     current = [qualified(mapping, f"current_{s.name}") for s in table.satellites]
-    parts = [f"DROP VIEW IF EXISTS {', '.join([row, history, *current])};", f"DROP VIEW IF EXISTS {alive};"]
     arguments = "bigint, timestamptz, pg_catalog.pg_snapshot"
-    parts.append(
-        f"DROP FUNCTION IF EXISTS {as_of}({arguments});\nDROP FUNCTION IF EXISTS {pit}(timestamptz);"
-    )
-    parts.append(f"CREATE VIEW {alive} AS\n    {_last_events(mapping, table, '')};")
+    last = f"CREATE OR REPLACE VIEW {alive} AS\n    {_last_events(mapping, table, '')}"
+    parts = [_made("VIEW", alive, last)]
     parts.append(
         f"COMMENT ON VIEW {alive} IS {literal(f'The last event of every row that {table.source} has now')};"
     )
-    parts.append(f"CREATE VIEW {row} AS\n    SELECT {listed}\n    FROM {alive} e\n    {joined};")
+    now = f"CREATE OR REPLACE VIEW {row} AS\n    SELECT {listed}\n    FROM {alive} e\n    {joined}"
+    parts.append(_made("VIEW", row, now))
     parts.append(
         f"COMMENT ON VIEW {row} IS {literal(f'{table.source} as it is now, rebuilt from the vault')};"
     )
     defaults = (
         "lsn bigint DEFAULT NULL, at timestamptz DEFAULT NULL, snapshot pg_catalog.pg_snapshot DEFAULT NULL"
     )
-    parts.append(
-        f"CREATE FUNCTION {as_of}({defaults})\nRETURNS TABLE ({typed})\n"
-        "LANGUAGE sql STABLE ROWS 100000 AS $$\n"
-        f"    SELECT {listed}\n    FROM ({_last_events(mapping, table, condition)}) e\n    {joined}\n$$;"
+    rebuilt = f"\n    SELECT {listed}\n    FROM ({_last_events(mapping, table, condition)}) e\n    {joined}\n"
+    then = (
+        f"CREATE OR REPLACE FUNCTION {as_of}({defaults})\nRETURNS TABLE ({typed})\n"
+        f"LANGUAGE sql STABLE ROWS 100000 AS {body(rebuilt)}"
     )
+    parts.append(_made("FUNCTION", f"{as_of}({arguments})", then))
     comment = f"{table.source} as it was at an LSN, a time or a snapshot of the source (null: now)"
     parts.append(f"COMMENT ON FUNCTION {as_of}({arguments}) IS {literal(comment)};")
     for satellite, view in zip(table.satellites, current, strict=True):
@@ -291,12 +401,12 @@ def _current(
     mapping: VaultMapping, table: Table, satellite: Satellite, *, view: str, alive: str, parent: str
 ) -> str:
     comment = literal(f"Satellite {satellite.name} as it is now, of rows that are still there")
-    return f"""CREATE VIEW {view} AS
+    definition = f"""CREATE OR REPLACE VIEW {view} AS
     SELECT s.* FROM {alive} e
     JOIN LATERAL (SELECT * FROM {qualified(mapping, satellite.table)} x
         WHERE x.{parent} = e.{parent} AND (x.dv_lsn, x.dv_seq) <= (e.dv_lsn, e.dv_seq)
-        ORDER BY x.dv_lsn DESC, x.dv_seq DESC LIMIT 1) s ON true;
-COMMENT ON VIEW {view} IS {comment};"""
+        ORDER BY x.dv_lsn DESC, x.dv_seq DESC LIMIT 1) s ON true"""
+    return f"{_made('VIEW', view, definition)}\nCOMMENT ON VIEW {view} IS {comment};"
 
 
 def _history(mapping: VaultMapping, table: Table, view: str, parent: str) -> str:
@@ -306,7 +416,7 @@ def _history(mapping: VaultMapping, table: Table, view: str, parent: str) -> str
     comment = literal(
         f"Every event of {table.source} with the LSNs and times it holds for; op d and t hold nothing"
     )
-    return f"""CREATE VIEW {view} AS
+    definition = f"""CREATE OR REPLACE VIEW {view} AS
     SELECT t.{parent}{links}, t.dv_op, t.dv_lsn AS valid_from_lsn, t.dv_source_ts AS valid_from,
         least(lead(t.dv_lsn) OVER w, ended.dv_lsn) AS valid_to_lsn,
         least(lead(t.dv_source_ts) OVER w, ended.dv_source_ts) AS valid_to
@@ -315,8 +425,8 @@ def _history(mapping: VaultMapping, table: Table, view: str, parent: str) -> str
         WHERE z.{parent} = {ZERO} AND z.dv_op = 't' AND z.dv_lsn > t.dv_lsn
         ORDER BY z.dv_lsn LIMIT 1) ended ON true
     WHERE t.{parent} <> {ZERO}
-    WINDOW w AS (PARTITION BY t.{parent} ORDER BY t.dv_lsn, t.dv_seq);
-COMMENT ON VIEW {view} IS {comment};"""
+    WINDOW w AS (PARTITION BY t.{parent} ORDER BY t.dv_lsn, t.dv_seq)"""
+    return f"{_made('VIEW', view, definition)}\nCOMMENT ON VIEW {view} IS {comment};"
 
 
 def _point_in_time(mapping: VaultMapping, table: Table, pit: str, parent: str) -> str:
@@ -334,10 +444,14 @@ def _point_in_time(mapping: VaultMapping, table: Table, pit: str, parent: str) -
         )
     joined = "\n    ".join(joins)
     comment = literal(f"Point in time: rows of {table.source} at a time, and the key of each satellite's row")
-    return f"""CREATE FUNCTION {pit}(at timestamptz) RETURNS TABLE ({typed})
-LANGUAGE sql STABLE ROWS 100000 AS $$
+    code = f"""
     SELECT {listed}
     FROM ({_last_events(mapping, table, condition)}) e
     {joined}
-$$;
-COMMENT ON FUNCTION {pit}(timestamptz) IS {comment};"""
+"""
+    definition = (
+        f"CREATE OR REPLACE FUNCTION {pit}(at timestamptz) RETURNS TABLE ({typed})\n"
+        f"LANGUAGE sql STABLE ROWS 100000 AS {body(code)}"
+    )
+    made = _made("FUNCTION", f"{pit}(timestamptz)", definition)
+    return f"{made}\nCOMMENT ON FUNCTION {pit}(timestamptz) IS {comment};"

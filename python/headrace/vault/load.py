@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace import _load, _settings, _source, migrations
+from headrace._headrace import Connection
 from headrace.display import html_table, text_table
 from headrace.errors import SchemaError
 from headrace.receipt import Receipt
+from headrace.vault.contract import check
 from headrace.vault.mapping import Table, VaultMapping, read_mapping
 from headrace.vault.settings import column_map, vault_settings
 
@@ -141,7 +143,8 @@ def vault_load(
 
     A topic that is not there yet is left for the next run (`waiting` of the receipt). Each table is a job of
     its own, "<job>.<table>", with its offsets, receipts and dead letters. Loading the same events again, in
-    whatever order, changes nothing. Raises what headrace.load raises, when the loads beside it have ended; an
+    whatever order, changes nothing. Raises SchemaError where tables or hashes are not those of
+    the mapping, and what headrace.load raises, when the loads beside it have ended; an
     interrupt rolls back what is not committed.
     """
     read = read_mapping(mapping)
@@ -152,6 +155,8 @@ def vault_load(
     waiting = [t.source for t in read.tables.values() if t.source in chosen and t.topic not in there]
     chosen.difference_update(waiting)
     migrations.apply(dsn or "")
+    with Connection(dsn or "") as connection:
+        check(connection, read, [t for t in read.tables.values() if t.source in chosen])
     receipts: dict[str, Receipt] = {}
     stop = threading.Event()
 
