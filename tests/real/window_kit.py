@@ -70,6 +70,21 @@ class Place:
             **more,
         }
 
+    def frame(self, second: float, uid: int = 1, **more: Any) -> bytes:
+        """A frame so many seconds after the start."""
+        return json.dumps({"ts": START + second, "uid": uid, **more}).encode()
+
+    def send(self, topic: str, partition: int, frames: list[bytes]) -> None:
+        """Frames to one partition, in their order."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "queue.buffering.max.messages": 1_000_000})
+        for each in frames:
+            producer.produce(topic, each, partition=partition)
+        assert producer.flush(60) == 0
+
+    def minutes(self) -> list[tuple[str, int]]:
+        """(HH:MM, users) of the final results, in order of time."""
+        return sorted((row["window_start"][11:16], row["users"]) for row in self.results() if row["final"])
+
     def results(self) -> list[dict[str, Any]]:
         """The values of all results, in their order."""
         return [json.loads(message.value()) for message in read(self.bootstrap, self.job)]

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "io/kafka/kafka_admin.h"
+#include "window_group.h"
 
 #define HR_FLOW_NAME 320
 
@@ -70,11 +71,13 @@ static int hr_flow_begin(hr_flow *flow, hr_error *error)
     flow->state.partitions = lanes;
     flow->state.told = flow->state.snapshot_epoch = -1;
     flow->next = flow->merge ? 0 : flow->job->lanes.lanes[flow->partition].begin;
-    flow->state.position = flow->next;
+    flow->state.position = flow->state.round_base = flow->next;
+    flow->state.frames_to = -1;
     if (!flow->merge)
         return hr_windows_lane(flow->windows, flow->partition, error);
     flow->state.lanes = hr_calloc((size_t)lanes, sizeof(*flow->state.lanes));
-    if (flow->state.lanes == NULL)
+    flow->state.rounds = hr_calloc((size_t)lanes, sizeof(*flow->state.rounds));
+    if (flow->state.lanes == NULL || flow->state.rounds == NULL)
         return hr_error_nomem(error);
     flow->state.lane_count = lanes;
     for (int32_t i = 0; i < lanes; i++) {
@@ -82,6 +85,60 @@ static int hr_flow_begin(hr_flow *flow, hr_error *error)
         HR_RETURN_NOT_OK(hr_windows_lane(flow->windows, i, error)); /* none may close a window before all have been heard */
     }
     return HR_OK;
+}
+
+static void hr_flow_remember(hr_flow *flow);
+
+/* The lane's watermark at the last mark; the windows are as hr_flow_restore has left them, or further. */
+static int hr_flow_marked(const hr_flow *flow, int64_t *watermark, hr_error *error)
+{
+    const hr_window_mark *last = &flow->state.marks[flow->state.mark_count - 1];
+    hr_window_lane_stats lane = {.watermark = HR_NO_WATERMARK};
+    hr_windows *windows;
+    int rc;
+
+    if (flow->state.mark_count == 1) {
+        *watermark = hr_flow_watermark(flow);
+        return HR_OK;
+    }
+    HR_RETURN_NOT_OK(hr_window_config_windows(&flow->job->config, false, &windows, error));
+    rc = hr_windows_load(windows, last->bytes.data, last->bytes.size, error);
+    if (rc == HR_OK)
+        hr_windows_lane_stats(windows, 0, &lane);
+    *watermark = lane.watermark;
+    hr_windows_free(windows);
+    return rc;
+}
+
+int hr_flow_begin_anew(hr_flow *flow, int64_t begin, hr_error *error)
+{
+    hr_window_report *report = &flow->job->reports[flow->partition];
+    bool closed_all = flow->state.closed_all;
+    hr_windows *windows;
+    int64_t watermark;
+    int rc;
+
+    HR_RETURN_NOT_OK(hr_flow_marked(flow, &watermark, error));
+    HR_RETURN_NOT_OK(hr_window_config_windows(&flow->job->config, false, &windows, error));
+    hr_windows_free(flow->windows);
+    flow->windows = windows;
+    hr_window_state_free(&flow->state);
+    HR_RETURN_NOT_OK(hr_flow_begin(flow, error));
+    flow->next = flow->state.position = flow->state.round_base = begin;
+    flow->state.closed_all = closed_all;
+    flow->unverified = false;
+    memset(&flow->pending, 0, sizeof(flow->pending));
+    hr_outbox_clear(&flow->outbox);
+    rc = closed_all                     ? hr_windows_raise(windows, flow->partition, INT64_MAX, error)
+         : watermark != HR_NO_WATERMARK ? hr_windows_raise(windows, flow->partition, watermark, error)
+                                        : HR_OK;
+    hr_flow_remember(flow);
+    pthread_mutex_lock(&flow->job->lock);
+    report->from = report->to = begin;
+    report->held_before -= report->held;
+    report->held = 0;
+    pthread_mutex_unlock(&flow->job->lock);
+    return rc;
 }
 
 /* What the lane has counted so far. */
@@ -168,6 +225,8 @@ int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, 
         hr_flow_remember(flow);
     flow->committed_ms = flow->moved_ms = flow->early_ms = hr_kafka_now_ms();
     hr_flow_report_taken(flow);
+    atomic_fetch_add(&job->owned[partition], 1);
+    flow->owned = true;
     *out = flow;
     return HR_OK;
 }
@@ -176,6 +235,8 @@ void hr_flow_close(hr_flow *flow)
 {
     if (flow == NULL)
         return;
+    if (flow->owned)
+        atomic_fetch_sub(&flow->job->owned[flow->partition], 1);
     hr_transaction_close(flow->transaction);
     hr_windows_free(flow->windows);
     hr_window_state_free(&flow->state);
@@ -231,6 +292,14 @@ static int hr_flow_take_some(hr_flow *flow, hr_decoder *decoder, int64_t count, 
     return rc;
 }
 
+/* All that was to be read again has come, or is gone. */
+static void hr_flow_replayed(hr_flow *flow)
+{
+    if (!flow->merge)
+        hr_windows_reach(flow->windows, flow->partition);
+    hr_flow_remember(flow);
+}
+
 void hr_flow_pass(hr_flow *flow, int64_t next)
 {
     bool replayed = hr_flow_replays(flow);
@@ -238,7 +307,16 @@ void hr_flow_pass(hr_flow *flow, int64_t next)
     if (next > flow->next)
         flow->next = next;
     if (replayed && !hr_flow_replays(flow))
-        hr_flow_remember(flow);
+        hr_flow_replayed(flow);
+}
+
+/* Where the share's frames end, and what the last one is. */
+static void hr_flow_note_last(hr_flow *flow)
+{
+    const hr_record *last = flow->records[flow->record_count - 1];
+
+    flow->state.frames_to = last->offset + 1;
+    flow->state.frame_sum = hr_window_state_sum(last);
 }
 
 /* What is read again ends within a chunk, where the counts begin anew. */
@@ -256,13 +334,14 @@ int hr_flow_take(hr_flow *flow, hr_decoder *decoder, hr_error *error)
             flow->next = flow->state.position;
         if (hr_flow_replays(flow))
             return HR_OK;
-        hr_flow_remember(flow);
+        hr_flow_replayed(flow);
     }
     if (flow->record_count == 0)
         return HR_OK;
     flow->moved_ms = hr_kafka_now_ms();
     flow->idle = false;
-    flow->brought = true;
+    if (!flow->merge)
+        hr_flow_note_last(flow);
     return hr_flow_take_some(flow, decoder, flow->record_count, error);
 }
 
@@ -409,12 +488,12 @@ int64_t hr_flow_watermark(const hr_flow *flow)
 }
 
 /* The offset, with what the other workers need to know of this partition: its watermark, and whether to wait for it. */
-static int hr_flow_offsets(const hr_flow *flow, rd_kafka_topic_partition_list_t **out, hr_error *error)
+static int hr_flow_offsets(const hr_flow *flow, const hr_window_word *word, rd_kafka_topic_partition_list_t **out, hr_error *error)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *each = rd_kafka_topic_partition_list_add(list, flow->topic, flow->source_partition);
-    char text[64];
-    int n = snprintf(text, sizeof(text), "w=%lld;i=%d;c=%d", (long long)hr_flow_watermark(flow), flow->idle, flow->state.closed_all);
+    char text[HR_GROUP_WORD];
+    int n = hr_group_word_write(word, text);
 
     *out = list;
     each->offset = flow->next;
@@ -427,7 +506,7 @@ static int hr_flow_offsets(const hr_flow *flow, rd_kafka_topic_partition_list_t 
 }
 
 /* The transaction has committed: what it did is done. */
-static void hr_flow_committed(hr_flow *flow, int32_t held)
+static void hr_flow_committed(hr_flow *flow, const hr_window_word *word, int32_t held)
 {
     hr_window_job *job = flow->job;
     hr_window_report *report = &job->reports[flow->partition];
@@ -436,13 +515,14 @@ static void hr_flow_committed(hr_flow *flow, int32_t held)
     pthread_mutex_lock(&job->lock);
     report->to = flow->state.position;
     report->held = held;
+    job->words[flow->partition] = *word;
     hr_window_counts_add(&report->counts, &flow->pending);
     hr_window_counts_add(&job->counts, &flow->pending);
     pthread_mutex_unlock(&job->lock);
     memset(&flow->pending, 0, sizeof(flow->pending));
     hr_outbox_clear(&flow->outbox);
     flow->table_early.size = flow->table_final.size = 0;
-    flow->fresh = flow->dirty = false;
+    flow->fresh = flow->dirty = flow->last_word = false;
     flow->committed_ms = hr_kafka_now_ms();
     hr_flow_remember(flow);
 }
@@ -451,6 +531,7 @@ int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bo
 {
     rd_kafka_topic_partition_list_t *offsets = NULL;
     hr_window_lane_stats lane = {0};
+    hr_window_word word;
     int rc;
 
     *lost = false;
@@ -460,17 +541,20 @@ int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bo
     HR_RETURN_NOT_OK(hr_flow_emit_early(flow, error));
     if (!flow->merge)
         HR_RETURN_NOT_OK(hr_flow_balance(flow, &lane, error));
+    if (flow->last_word)
+        HR_RETURN_NOT_OK(hr_flow_send_last_word(flow, error));
     HR_RETURN_NOT_OK(hr_flow_save(flow, error));
     if (table != NULL) {
         HR_RETURN_NOT_OK(hr_window_table_write(table, &flow->table_early, error));
         HR_RETURN_NOT_OK(hr_window_table_write(table, &flow->table_final, error));
     }
-    rc = hr_flow_offsets(flow, &offsets, error);
+    hr_flow_word(flow, &word);
+    rc = hr_flow_offsets(flow, &word, &offsets, error);
     if (rc == HR_OK)
         rc = hr_transaction_publish(flow->transaction, &flow->outbox, member, offsets, lost, error);
     rd_kafka_topic_partition_list_destroy(offsets);
     if (rc == HR_OK && !*lost)
-        hr_flow_committed(flow, lane.held);
+        hr_flow_committed(flow, &word, lane.held);
     return rc;
 }
 

@@ -28,13 +28,16 @@ typedef struct hr_flow {
     hr_transaction *transaction;
     hr_windows *windows;
     hr_window_state state;
-    int64_t next;   /* the next offset of the input */
-    int64_t read;   /* bytes read since it was taken over */
-    bool fresh;     /* it has no state yet */
-    bool dirty;     /* something to publish though no frame has come */
-    bool idle;      /* nothing comes, and the other partitions need not wait for it */
-    bool brought;   /* it has brought frames in this run */
-    int64_t latest; /* one past the last offset that is there; -1 unknown */
+    int64_t next;    /* the next offset of the input */
+    int64_t read;    /* bytes read since it was taken over */
+    bool fresh;      /* it has no state yet */
+    bool dirty;      /* something to publish though no frame has come */
+    bool idle;       /* in a job that goes on for ever: nothing comes, and the other partitions need not wait for it */
+    bool last_word;  /* the next transaction tells the second stage that state.round is done with here */
+    bool owned;      /* it is counted in job->owned */
+    bool known;      /* what the group knows of it has been asked for */
+    bool unverified; /* the source has not shown yet that the last frame is still the one that was read */
+    int64_t latest;  /* one past the last offset that is there; -1 unknown */
     int64_t committed_ms, moved_ms, early_ms;
     int64_t rows_before, late_before, future_before, untimed_before; /* of the lane, at the last commit */
     int32_t held_before;
@@ -54,6 +57,9 @@ typedef struct hr_flow {
 int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, hr_flow **out, hr_error *error);
 void hr_flow_close(hr_flow *flow); /* NULL is fine; what is not committed is forgotten */
 
+/* The topic has other frames than before: forget what was open, and begin at `begin`; what is older than the watermark is late. */
+int hr_flow_begin_anew(hr_flow *flow, int64_t begin, hr_error *error);
+
 /* Whether its rows are still being read again. */
 static inline bool hr_flow_replays(const hr_flow *flow)
 {
@@ -72,11 +78,14 @@ int hr_flow_emit(hr_flow *flow, bool all, hr_error *error);
 int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bool *lost, hr_error *error);
 /* Its lane's watermark; the second stage's: that of all. */
 int64_t hr_flow_watermark(const hr_flow *flow);
+/* window_round.c: what others shall know of it, committed with its offset. */
+void hr_flow_word(const hr_flow *flow, hr_window_word *out);
 
 /* window_frames.c: the noted records as frames. */
 int hr_flow_take_frames(hr_flow *flow, hr_decoder *decoder, hr_error *error);
 /* window_merge.c: send the first stage's partial; take such in. */
 int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all, hr_error *error);
+int hr_flow_send_last_word(hr_flow *flow, hr_error *error);
 int hr_flow_take_partials(hr_flow *flow, hr_error *error);
 /* Whether no partial is half there. */
 bool hr_flow_is_whole(const hr_flow *flow);

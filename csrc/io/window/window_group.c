@@ -7,6 +7,8 @@
 
 #define HR_GROUP_WORDS_MS 2000 /* without an answer it is asked again */
 #define HR_GROUP_POLLS 100
+#define HR_GROUP_MENDED 0x02030000 /* this librdkafka can be closed before its first assignment */
+#define HR_GROUP_BETWEEN_MS 10000
 
 /* The share of a partition, or -1. */
 static int32_t hr_group_share(const hr_window_job *job, const char *topic, int32_t partition)
@@ -63,6 +65,7 @@ static void hr_group_on_rebalance(hr_kafka_client *client, rd_kafka_resp_err_t e
     bool cooperative = protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
 
     group->changed = true;
+    group->joined = group->joined || err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
         hr_group_on_assign(group, client->rk, partitions, cooperative);
     else
@@ -71,7 +74,7 @@ static void hr_group_on_rebalance(hr_kafka_client *client, rd_kafka_resp_err_t e
 
 int hr_group_open(hr_window_job *job, int32_t index, void (*revoked)(void *, int32_t, bool), void *arg, hr_group *out, hr_error *error)
 {
-    char instance[256];
+    char *instance = out->instance_name;
     const hr_kafka_setting forced[] = {
         {"group.id", job->config.group},        {"partition.assignment.strategy", "cooperative-sticky"},
         {"session.timeout.ms", "10000"},        {"heartbeat.interval.ms", "200"},
@@ -82,14 +85,16 @@ int hr_group_open(hr_window_job *job, int32_t index, void (*revoked)(void *, int
     rd_kafka_resp_err_t err;
 
     memset(out, 0, sizeof(*out));
+    if (job->config.instance != NULL) {
+        snprintf(out->instance_name, sizeof(out->instance_name), "%.200s-%d", job->config.instance, (int)index);
+        out->instance = out->instance_name;
+    }
     out->job = job;
     out->revoked = revoked;
     out->arg = arg;
     out->assigned = hr_calloc((size_t)job->lanes.count + 1, sizeof(*out->assigned));
     if (out->assigned == NULL)
         return hr_error_nomem(error);
-    if (job->config.instance != NULL)
-        snprintf(instance, sizeof(instance), "%.200s-%d", job->config.instance, (int)index);
     HR_RETURN_NOT_OK(
         hr_kafka_client_open(job->config.kafka, HR_KAFKA_MEMBER, forced, job->config.instance != NULL ? 8 : 7, NULL, &out->client, error));
     out->client->rebalance = hr_group_on_rebalance;
@@ -148,38 +153,106 @@ int hr_group_poll(hr_group *group, int timeout_ms, hr_error *error)
     return rc;
 }
 
-int hr_group_words(hr_group *group, hr_group_word *words, hr_error *error)
+int hr_group_word_write(const hr_window_word *word, char text[HR_GROUP_WORD])
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(group->job->lanes.count);
+    return snprintf(text, HR_GROUP_WORD, "w=%" PRId64 ";i=%d;c=%d;r=%" PRId64 ";a=%" PRId64 ";l=%" PRId64, word->watermark, word->idle,
+                    word->closed, word->round, word->round_at, word->alive);
+}
+
+/* Words of earlier versions end after "c". */
+static void hr_group_word_read(const rd_kafka_topic_partition_t *from, hr_window_word *out)
+{
+    char text[HR_GROUP_WORD] = "";
+    int idle = 0, closed = 0;
+
+    if (from->metadata != NULL && from->metadata_size < sizeof(text))
+        memcpy(text, from->metadata, from->metadata_size);
+    out->known = sscanf(text, "w=%" SCNd64 ";i=%d;c=%d;r=%" SCNd64 ";a=%" SCNd64 ";l=%" SCNd64, &out->watermark, &idle, &closed,
+                        &out->round, &out->round_at, &out->alive) >= 3;
+    out->idle = idle != 0;
+    out->closed = closed != 0;
+}
+
+int hr_group_words(hr_group *group, hr_window_word *words, hr_error *error)
+{
+    const hr_window_job *job = group->job;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(job->lanes.count + 1);
     rd_kafka_resp_err_t err;
 
-    for (int32_t p = 0; p < group->job->lanes.count; p++)
-        rd_kafka_topic_partition_list_add(list, group->job->config.topic, p);
+    for (int32_t p = 0; p < job->lanes.count; p++)
+        rd_kafka_topic_partition_list_add(list, job->config.topic, p);
+    if (job->merges)
+        rd_kafka_topic_partition_list_add(list, job->config.partials, 0);
     err = rd_kafka_committed(group->client->rk, list, HR_GROUP_WORDS_MS);
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *each = &list->elems[i];
-        hr_group_word *word = &words[each->partition];
-        char text[64] = "";
-        int idle = 0, closed = 0;
+        int32_t share = hr_group_share(job, each->topic, each->partition);
 
-        *word = (hr_group_word){.offset = each->offset, .watermark = HR_NO_WATERMARK};
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR || each->offset < 0)
+        if (share < 0)
             continue;
-        if (each->metadata != NULL && each->metadata_size < sizeof(text))
-            memcpy(text, each->metadata, each->metadata_size);
-        word->known = sscanf(text, "w=%" SCNd64 ";i=%d;c=%d", &word->watermark, &idle, &closed) == 3;
-        word->idle = idle != 0;
-        word->closed = closed != 0;
+        words[share] = (hr_window_word){.offset = each->offset, .watermark = HR_NO_WATERMARK};
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+            err = each->err;
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR && each->offset >= 0)
+            hr_group_word_read(each, &words[share]);
     }
     rd_kafka_topic_partition_list_destroy(list);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return hr_kafka_fail(group->client, err, error, "the offsets of consumer group \"%s\" cannot be asked for",
-                             group->job->config.group);
+        return hr_kafka_fail(group->client, err, error, "the offsets of consumer group \"%s\" cannot be asked for", job->config.group);
     return HR_OK;
+}
+
+/* Whether the member has a generation, but no assignment yet. librdkafka before 2.3 aborts the whole process when its client is destroyed
+ * just then. */
+static bool hr_group_is_between(const hr_group *group)
+{
+    rd_kafka_t *rk = group->client->rk;
+    rd_kafka_consumer_group_metadata_t *now, *none;
+    void *now_bytes = NULL, *none_bytes = NULL;
+    size_t now_size = 0, none_size = 0;
+    char *member;
+    bool is;
+
+    if (group->joined || rd_kafka_version() >= HR_GROUP_MENDED)
+        return false;
+    now = rd_kafka_consumer_group_metadata(rk);
+    member = rd_kafka_memberid(rk);
+    if (now == NULL || member == NULL) {
+        if (now != NULL)
+            rd_kafka_consumer_group_metadata_destroy(now);
+        return false;
+    }
+    /* the generation cannot be asked for: compare with one that has none */
+    none = rd_kafka_consumer_group_metadata_new_with_genid(group->job->config.group, -1, member, group->instance);
+    rd_kafka_mem_free(rk, member);
+    rd_kafka_error_destroy(rd_kafka_consumer_group_metadata_write(now, &now_bytes, &now_size));
+    rd_kafka_error_destroy(rd_kafka_consumer_group_metadata_write(none, &none_bytes, &none_size));
+    is = now_size != none_size || memcmp(now_bytes, none_bytes, now_size) != 0;
+    rd_kafka_mem_free(rk, now_bytes);
+    rd_kafka_mem_free(rk, none_bytes);
+    rd_kafka_consumer_group_metadata_destroy(now);
+    rd_kafka_consumer_group_metadata_destroy(none);
+    return is;
+}
+
+/* False: it cannot be closed. */
+static bool hr_group_await_assignment(hr_group *group)
+{
+    int64_t deadline = hr_kafka_now_ms() + HR_GROUP_BETWEEN_MS;
+
+    while (hr_group_is_between(group) && hr_kafka_now_ms() < deadline) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(group->client->rk, 20);
+
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+    return !hr_group_is_between(group);
 }
 
 void hr_group_close(hr_group *group, int timeout_ms)
 {
+    if (group->client != NULL && !hr_group_await_assignment(group))
+        group->client = NULL; /* better left behind than the process with it */
     if (group->client != NULL) {
         rd_kafka_t *rk = group->client->rk;
         rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);

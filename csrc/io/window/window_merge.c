@@ -1,12 +1,14 @@
 /* csrc/io/window/window_merge.c: partial states from the first stage to the second.
  *
  * A partial may be larger than a message: it goes in pieces {lane, position, piece, last, closed_all, bytes}. The pieces of one transaction
- * lie in their order in the one partition of the topic, with those of other lanes between them.
+ * lie in their order in the one partition of the topic, with those of other lanes between them. A last word on a round has the same head,
+ * with HR_PARTIAL_ROUND for the piece, and the round in place of the bytes.
  */
 #include "core/window/wire.h"
 #include "window_flow.h"
 
 #define HR_PARTIAL_PIECE 900000
+#define HR_PARTIAL_ROUND (-1)
 
 int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all, hr_error *error)
 {
@@ -34,6 +36,36 @@ int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all,
     return HR_OK;
 }
 
+int hr_flow_send_last_word(hr_flow *flow, hr_error *error)
+{
+    hr_buffer *out = &flow->scratch;
+    hr_kafka_message message = {0};
+
+    out->size = 0;
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, flow->partition, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, flow->state.closed_all ? INT64_MAX : flow->next, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, HR_PARTIAL_ROUND, error));
+    HR_RETURN_NOT_OK(hr_wire_put_u8(out, 1, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, flow->state.round, error));
+    message.value = out->data;
+    message.len = out->size;
+    HR_RETURN_NOT_OK(hr_outbox_add(&flow->outbox, flow->job->config.partials, 0, &message, error));
+    flow->state.round_told = true;
+    return HR_OK;
+}
+
+/* The lane has said its last word on a round. */
+static int hr_flow_take_last_word(hr_flow *flow, int64_t lane, hr_wire *in, hr_error *error)
+{
+    int64_t round;
+
+    if (!hr_wire_i64(in, &round))
+        return hr_wire_damaged("a partial", error);
+    if (round > flow->state.rounds[lane])
+        flow->state.rounds[lane] = round;
+    return HR_OK;
+}
+
 static int hr_flow_take_partial(hr_flow *flow, const hr_record *record, hr_error *error)
 {
     hr_wire in = {(const uint8_t *)record->data, (const uint8_t *)record->data + record->len};
@@ -44,6 +76,8 @@ static int hr_flow_take_partial(hr_flow *flow, const hr_record *record, hr_error
     if (record->data == NULL || !hr_wire_i64(&in, &lane) || lane < 0 || lane >= flow->job->lanes.count || !hr_wire_i64(&in, &position) ||
         !hr_wire_i64(&in, &piece) || !hr_wire_u8(&in, &last))
         return hr_wire_damaged("a partial", error);
+    if (piece == HR_PARTIAL_ROUND)
+        return hr_flow_take_last_word(flow, lane, &in, error);
     parts = &flow->parts[lane];
     if (piece == 0)
         parts->next = 0;

@@ -10,8 +10,9 @@
 #include "io/kafka/kafka_admin.h"
 #include "io/source/source.h"
 
-#define HR_STATE_MAGIC "HRSHARE1"
-#define HR_STATE_PIECE 900000 /* below the brokers' usual limit for a message */
+#define HR_STATE_MAGIC "HRSHARE2"
+#define HR_STATE_MAGIC_1 "HRSHARE1" /* without rounds */
+#define HR_STATE_PIECE 900000       /* below the brokers' usual limit for a message */
 #define HR_STATE_PIECES 100000
 #define HR_STATE_FETCH_MS 1000
 
@@ -31,6 +32,7 @@ void hr_window_state_free(hr_window_state *state)
         hr_window_held_free(&state->held[i]);
     hr_free(state->held);
     hr_free(state->lanes);
+    hr_free(state->rounds);
     hr_buffer_free(&state->snapshot);
     memset(state, 0, sizeof(*state));
 }
@@ -126,6 +128,13 @@ void hr_window_state_release(hr_window_state *state, int32_t i)
     memmove(&state->held[i], &state->held[i + 1], (size_t)(state->held_count - i) * sizeof(*state->held));
 }
 
+uint64_t hr_window_state_sum(const hr_record *record)
+{
+    uint64_t sum = XXH3_64bits_withSeed(record->key, record->key != NULL ? record->key_len : 0, (uint64_t)record->timestamp);
+
+    return XXH3_64bits_withSeed(record->data, record->data != NULL ? record->len : 0, sum + (record->key != NULL));
+}
+
 /* ---- to bytes ---- */
 
 static int hr_window_state_put_held(const hr_window_held_frame *held, hr_buffer *out, hr_error *error)
@@ -160,7 +169,16 @@ static int hr_window_state_put(const hr_window_state *state, hr_buffer *out, hr_
     HR_RETURN_NOT_OK(hr_wire_put_varint(out, (uint64_t)state->lane_count, error));
     for (int32_t i = 0; i < state->lane_count; i++)
         HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->lanes[i], error));
-    return HR_OK;
+    for (int32_t i = 0; i < state->lane_count; i++)
+        HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->rounds[i], error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->round, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->round_at, error));
+    HR_RETURN_NOT_OK(hr_wire_put_u8(out, state->round_told, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->round_base, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->frames_to, error));
+    HR_RETURN_NOT_OK(hr_wire_put_u64(out, state->frame_sum, error));
+    HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->opened, error));
+    return hr_wire_put_i64(out, state->over, error);
 }
 
 /* Pieces under "<name>/<i>", each headed by the number of the whole, its length, and its checksum. */
@@ -268,21 +286,36 @@ static bool hr_window_state_get_held(hr_wire *in, hr_window_state *state, bool *
     return true;
 }
 
-static bool hr_window_state_get_lanes(hr_wire *in, hr_window_state *state, bool *nomem)
+static bool hr_window_state_get_lanes(hr_wire *in, hr_window_state *state, bool rounds, bool *nomem)
 {
     uint64_t count;
 
     if (!hr_wire_count(in, 8, &count) || count > INT32_MAX)
         return false;
     state->lanes = hr_calloc((size_t)count + 1, sizeof(*state->lanes));
-    *nomem = state->lanes == NULL;
+    state->rounds = hr_calloc((size_t)count + 1, sizeof(*state->rounds));
+    *nomem = state->lanes == NULL || state->rounds == NULL;
     if (*nomem)
         return false;
     state->lane_count = (int32_t)count;
     for (uint64_t i = 0; i < count; i++)
         if (!hr_wire_i64(in, &state->lanes[i]))
             return false;
+    for (uint64_t i = 0; rounds && i < count; i++)
+        if (!hr_wire_i64(in, &state->rounds[i]))
+            return false;
     return true;
+}
+
+static bool hr_window_state_get_rounds(hr_wire *in, hr_window_state *state)
+{
+    uint8_t told = 0;
+    bool is = hr_wire_i64(in, &state->round) && hr_wire_i64(in, &state->round_at) && hr_wire_u8(in, &told) &&
+              hr_wire_i64(in, &state->round_base) && hr_wire_i64(in, &state->frames_to) && hr_wire_u64(in, &state->frame_sum) &&
+              hr_wire_i64(in, &state->opened) && hr_wire_i64(in, &state->over);
+
+    state->round_told = told != 0;
+    return is;
 }
 
 static bool hr_window_state_get(hr_wire *in, hr_window_state *state, bool *nomem)
@@ -290,9 +323,11 @@ static bool hr_window_state_get(hr_wire *in, hr_window_state *state, bool *nomem
     const uint8_t *magic = in->p;
     int64_t partitions;
     uint8_t closed_all;
+    bool rounds;
 
-    if (in->end - in->p < 8 || memcmp(magic, HR_STATE_MAGIC, 8) != 0)
+    if (in->end - in->p < 8 || (memcmp(magic, HR_STATE_MAGIC, 8) != 0 && memcmp(magic, HR_STATE_MAGIC_1, 8) != 0))
         return false;
+    rounds = memcmp(magic, HR_STATE_MAGIC, 8) == 0;
     in->p += 8;
     if (!hr_wire_u64(in, &state->fingerprint) || !hr_wire_i64(in, &partitions) || partitions < 0 || partitions > INT32_MAX ||
         !hr_wire_i64(in, &state->position) || !hr_wire_i64(in, &state->told) || !hr_wire_i64(in, &state->snapshot_epoch) ||
@@ -300,8 +335,10 @@ static bool hr_window_state_get(hr_wire *in, hr_window_state *state, bool *nomem
         return false;
     state->partitions = (int32_t)partitions;
     state->closed_all = closed_all != 0;
+    state->round_base = state->position;
+    state->frames_to = -1;
     return hr_window_state_get_marks(in, state, nomem) && hr_window_state_get_held(in, state, nomem) &&
-           hr_window_state_get_lanes(in, state, nomem) && in->p == in->end;
+           hr_window_state_get_lanes(in, state, rounds, nomem) && (!rounds || hr_window_state_get_rounds(in, state)) && in->p == in->end;
 }
 
 /* ---- reading ---- */

@@ -7,6 +7,7 @@
 #ifndef HR_IO_WINDOW_STATE_H
 #define HR_IO_WINDOW_STATE_H
 
+#include "core/decode/decode.h"
 #include "io/kafka/kafka_transaction.h"
 
 #define HR_WINDOW_MARKS 32 /* kept at most */
@@ -38,8 +39,17 @@ typedef struct hr_window_state {
     hr_buffer snapshot;     /* its bytes; filled by reading */
     hr_window_held_frame *held;
     int32_t held_count, held_capacity;
-    int64_t *lanes; /* second stage: the positions of the first stage's shares */
+    int64_t *lanes;  /* second stage: the positions of the first stage's shares */
+    int64_t *rounds; /* second stage: the rounds that they have said their last word on */
     int32_t lane_count;
+    /* rounds: window_round.c. Of the first stage's shares: */
+    int64_t round, round_at; /* the last one that the share has answered, and its position then */
+    bool round_told;         /* and it has said its last word on it */
+    int64_t round_base;      /* its position in the last round that is over */
+    int64_t frames_to;       /* one past the last frame that it has brought */
+    uint64_t frame_sum;      /* that frame's checksum: a topic that was made anew has another frame there */
+    /* of the second stage: */
+    int64_t opened, over;
 } hr_window_state;
 
 void hr_window_state_free(hr_window_state *state);
@@ -63,6 +73,8 @@ int hr_window_state_hold(hr_window_state *state, int64_t offset, const char *key
                          hr_error *error);
 /* The kept frame, or NULL. */
 const hr_window_held_frame *hr_window_state_held(const hr_window_state *state, int64_t offset);
+/* A checksum of a frame: its key, its bytes, its time. */
+uint64_t hr_window_state_sum(const hr_record *record);
 /* Forget the i-th kept frame. */
 void hr_window_state_release(hr_window_state *state, int32_t i);
 

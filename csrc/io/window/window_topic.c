@@ -87,10 +87,14 @@ static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
             "closed",
             config->topic, (int)n);
     pthread_mutex_lock(&job->lock); /* the caller may be looking at the progress */
-    job->done = hr_calloc((size_t)n + 1, sizeof(*job->done));
+    job->ends = hr_calloc((size_t)n + 1, sizeof(*job->ends));
+    job->owned = hr_calloc((size_t)n + 1, sizeof(*job->owned));
     job->reports = hr_calloc((size_t)n + 1, sizeof(*job->reports));
+    job->words = hr_calloc((size_t)n + 1, sizeof(*job->words));
+    for (int32_t i = 0; job->ends != NULL && i < n; i++)
+        atomic_store(&job->ends[i], job->lanes.lanes[i].end);
     pthread_mutex_unlock(&job->lock);
-    if (job->done == NULL || job->reports == NULL)
+    if (job->ends == NULL || job->owned == NULL || job->reports == NULL || job->words == NULL)
         return hr_error_nomem(error);
     HR_RETURN_NOT_OK(hr_kafka_client_open(config->kafka, HR_KAFKA_READER, NULL, 0, NULL, &admin, error));
     admin->cancel = &job->cancel;
@@ -245,6 +249,16 @@ static json_t *hr_window_totals_json(const hr_window_topic *topic)
     return out;
 }
 
+/* What was accepted as lost, if anything. */
+static int hr_window_lost_json(const hr_window_report *report, json_t *to)
+{
+    if (report->lost_why == NULL)
+        return 0;
+    return json_object_set_new(to, "lost",
+                               json_pack("{s:I, s:I, s:I, s:s}", "count", (json_int_t)report->lost, "from", (json_int_t)report->lost_from,
+                                         "to", (json_int_t)report->lost_to, "why", report->lost_why));
+}
+
 static json_t *hr_window_partitions_json(const hr_window_job *job)
 {
     json_t *list = json_array();
@@ -260,7 +274,8 @@ static json_t *hr_window_partitions_json(const hr_window_job *job)
             json_object_set_new(each, "partition", json_integer(i)) != 0 ||
             json_object_set_new(each, "from", json_integer(report->from)) != 0 ||
             json_object_set_new(each, "to", json_integer(report->to)) != 0 ||
-            json_object_set_new(each, "held", json_integer(report->held)) != 0 || json_array_append(list, each) != 0) {
+            json_object_set_new(each, "held", json_integer(report->held)) != 0 || hr_window_lost_json(report, each) != 0 ||
+            json_array_append(list, each) != 0) {
             json_decref(each);
             json_decref(list);
             return NULL;
@@ -336,7 +351,9 @@ static void *hr_window_topic_coordinate(void *arg)
 static void hr_window_topic_free(hr_window_topic *topic)
 {
     hr_free(topic->workers);
-    hr_free(topic->job.done);
+    hr_free(topic->job.ends);
+    hr_free(topic->job.owned);
+    hr_free(topic->job.words);
     hr_free(topic->job.reports);
     hr_lanes_free(&topic->job.lanes);
     hr_window_config_free(&topic->job.config);

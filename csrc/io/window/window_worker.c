@@ -4,12 +4,16 @@
 #include <string.h>
 
 #include "io/kafka/kafka_admin.h"
+#include "window_lost.h"
+#include "window_round.h"
 
 #define HR_WORKER_CHUNK 8192
 #define HR_WORKER_WAIT_MS 50       /* for frames, when there is nothing else to do */
 #define HR_WORKER_RETRY_MS 1000    /* before a share that was lost is taken again */
 #define HR_WORKER_SOON_MS 100      /* between two commits at least, when all that is there has been read */
 #define HR_WORKER_OUTBOX (8 << 20) /* bytes that may wait for their commit */
+#define HR_WORKER_LEARN_MS 120000  /* how long brokers may be away while a share is taken over */
+#define HR_WORKER_LOSSES 3
 #define HR_WORKER_LEAVE_MS 3000
 #define HR_WORKER_LEAVE_SOON_MS 500
 
@@ -47,19 +51,50 @@ static void hr_window_worker_revoked(void *arg, int32_t share, bool ours)
     worker->reopen = true;
 }
 
+/* What the group knows of shares that were just taken over: their last owners have no open transactions any more. */
+static int hr_window_worker_learn(hr_window_worker *worker, hr_error *error)
+{
+    hr_window_job *job = worker->job;
+    int64_t deadline = hr_kafka_now_ms() + HR_WORKER_LEARN_MS;
+    int rc;
+
+    do
+        rc = hr_window_round_ask(worker, error);
+    while (rc == HR_EKAFKA && !error->fatal && !atomic_load(&job->cancel) && hr_kafka_now_ms() < deadline);
+    HR_RETURN_NOT_OK(rc);
+    HR_RETURN_NOT_OK(hr_window_lost_look(worker, error));
+    for (int32_t i = 0; i <= job->lanes.count; i++) {
+        hr_flow *flow = worker->flows[i];
+
+        if (flow == NULL || flow->known)
+            continue;
+        flow->known = true;
+        flow->dirty = flow->dirty || !worker->words[i].known; /* the group has forgotten it: the others wait for its word */
+        pthread_mutex_lock(&job->lock);
+        job->words[i] = worker->words[i];
+        pthread_mutex_unlock(&job->lock);
+    }
+    return HR_OK;
+}
+
 /* Take over what the group gave us. */
 static int hr_window_worker_take(hr_window_worker *worker, hr_error *error)
 {
     int64_t now = hr_kafka_now_ms();
+    bool any = false;
 
     for (int32_t i = 0; i <= worker->job->lanes.count; i++) {
         if (!worker->group.assigned[i] || worker->flows[i] != NULL || now < worker->retry_ms[i])
             continue;
         HR_RETURN_NOT_OK(hr_flow_open(worker->job, worker->admin, i, &worker->flows[i], error));
-        worker->reopen = true;
-        if (worker->flows[i]->fresh) /* there is a mark before the first frame */
-            HR_RETURN_NOT_OK(hr_window_worker_commit(worker, i, error));
+        any = worker->reopen = true;
     }
+    if (!any)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_window_worker_learn(worker, error));
+    for (int32_t i = 0; i <= worker->job->lanes.count; i++)
+        if (worker->flows[i] != NULL && worker->flows[i]->fresh) /* there is a mark before the first frame */
+            HR_RETURN_NOT_OK(hr_window_worker_commit(worker, i, error));
     return HR_OK;
 }
 
@@ -105,10 +140,13 @@ static int hr_window_worker_reopen(hr_window_worker *worker, hr_error *error)
     for (int32_t i = 0; i < all->count; i++) {
         const hr_flow *flow = worker->flows[i];
 
-        if (flow == NULL || hr_window_worker_is_done(worker, flow))
+        if (flow == NULL || (!hr_flow_replays(flow) && !flow->unverified && flow->next >= hr_window_worker_limit(worker->job, i)))
             continue;
         lanes[count] = all->lanes[i];
         lanes[count].next = flow->next;
+        if (flow->unverified && lanes[count].next >= flow->state.frames_to)
+            lanes[count].next = flow->state.frames_to - 1;
+        lanes[count].end = hr_window_worker_limit(worker->job, i);
         if (lanes[count].end < flow->state.position)
             lanes[count].end = flow->state.position;
         worker->frame_lanes[count++] = i;
@@ -133,7 +171,10 @@ static int hr_window_worker_sort(hr_window_worker *worker, const hr_chunk *chunk
     for (int64_t i = 0; rc == HR_OK && i < chunk->count; i++) {
         hr_flow *flow = worker->flows[lanes != NULL ? lanes[chunk->records[i].lane] : merge];
 
-        if (flow != NULL)
+        if (flow != NULL && HR_UNLIKELY(flow->unverified))
+            rc = hr_window_lost_verify(worker, flow, &chunk->records[i], error);
+        /* what was only looked at has been counted before; what comes behind frames that are others now is read anew */
+        if (rc == HR_OK && flow != NULL && !flow->fresh && chunk->records[i].offset >= flow->next)
             rc = hr_flow_note(flow, &chunk->records[i], error);
     }
     for (int32_t i = 0; i <= merge; i++) {
@@ -148,9 +189,14 @@ static int hr_window_worker_sort(hr_window_worker *worker, const hr_chunk *chunk
     for (int32_t i = 0; rc == HR_OK && i < chunk->position_count; i++) {
         hr_flow *flow = worker->flows[lanes != NULL ? lanes[chunk->positions[i].lane] : merge];
 
-        if (flow != NULL)
-            hr_flow_pass(flow, chunk->positions[i].next);
+        if (flow == NULL || flow->fresh)
+            continue;
+        hr_flow_pass(flow, chunk->positions[i].next);
+        flow->unverified = flow->unverified && chunk->positions[i].next < flow->state.frames_to;
     }
+    for (int32_t i = 0; rc == HR_OK && i < merge; i++)
+        if (worker->flows[i] != NULL && worker->flows[i]->fresh)
+            rc = hr_window_worker_commit(worker, i, error);
     return rc;
 }
 
@@ -165,6 +211,21 @@ static int64_t hr_window_worker_new(const hr_window_worker *worker, const hr_chu
         count += flow != NULL && chunk->records[i].offset >= flow->state.position;
     }
     return count;
+}
+
+/* The source cannot go on: what is there is not what was to be read. Take the shares again, which finds out what is lost, and accepts it
+ * when that is wanted. */
+static int hr_window_worker_lost(hr_window_worker *worker, const hr_source *source, int rc, hr_error *error)
+{
+    if (rc != HR_EKAFKA || error == NULL || !error->fatal || source != worker->frames || ++worker->losses > HR_WORKER_LOSSES)
+        return rc;
+    for (int32_t i = 0; i < worker->job->lanes.count; i++) {
+        hr_flow_close(worker->flows[i]);
+        worker->flows[i] = NULL;
+    }
+    worker->reopen = true;
+    hr_error_clear(error);
+    return HR_OK;
 }
 
 /* One chunk of a source. *count: its records. */
@@ -188,8 +249,12 @@ static int hr_window_worker_fetch(hr_window_worker *worker, hr_source *source, c
         }
     }
     rc = ops->fetch(source, wait_ms, most, &chunk, error);
-    if (rc != HR_OK)
-        return rc;
+    if (rc != HR_OK) {
+        if (granted > 0)
+            atomic_fetch_add(&worker->job->budget, HR_WORKER_CHUNK);
+        return hr_window_worker_lost(worker, source, rc, error);
+    }
+    worker->losses = lanes != NULL && chunk.count > 0 ? 0 : worker->losses;
     if (granted > 0) {
         int64_t back = HR_WORKER_CHUNK - hr_window_worker_new(worker, &chunk);
 
@@ -228,7 +293,7 @@ static int hr_window_worker_end(hr_window_worker *worker, hr_flow *flow, bool *n
     if (job->config.forever || hr_flow_replays(flow))
         return HR_OK;
     if (!flow->merge) {
-        if (flow->next < job->lanes.lanes[flow->partition].end)
+        if (flow->next < hr_window_worker_limit(job, flow->partition))
             return HR_OK;
         if (job->config.close_all && !flow->state.closed_all)
             HR_RETURN_NOT_OK(hr_flow_emit(flow, true, error));
@@ -243,8 +308,8 @@ static int hr_window_worker_end(hr_window_worker *worker, hr_flow *flow, bool *n
     }
     all = true;
     for (int32_t i = 0; i < flow->state.lane_count; i++)
-        all = all && flow->state.lanes[i] >= job->lanes.lanes[i].end;
-    *now = *now || (all && flow->next > flow->state.position);
+        all = all && flow->state.lanes[i] >= hr_window_worker_limit(job, i);
+    *now = *now || (all && flow->next > flow->state.position) || flow->state.over > job->words[flow->partition].round;
     return HR_OK;
 }
 
@@ -261,7 +326,7 @@ static int hr_window_worker_commits(hr_window_worker *worker, bool caught_up, bo
         /* results are known as soon as there is time to look for them */
         if (caught_up && !all && flow->next > flow->state.position && (flow->merge || !worker->job->merges) && hr_flow_is_whole(flow))
             HR_RETURN_NOT_OK(hr_flow_emit(flow, false, error));
-        if (now || hr_window_worker_is_due(worker, flow, caught_up) || (all && flow->next > flow->state.position))
+        if (now || hr_window_worker_is_due(worker, flow, caught_up) || (all && (flow->next > flow->state.position || flow->dirty)))
             HR_RETURN_NOT_OK(hr_window_worker_commit(worker, i, error));
     }
     return HR_OK;
@@ -280,7 +345,10 @@ static int hr_window_worker_prepare(hr_window_worker *worker, hr_error *error)
     worker->retry_ms = hr_calloc(shares, sizeof(*worker->retry_ms));
     worker->frame_lanes = hr_calloc(shares, sizeof(*worker->frame_lanes));
     worker->words = hr_calloc(shares, sizeof(*worker->words));
-    if (worker->flows == NULL || worker->retry_ms == NULL || worker->frame_lanes == NULL || worker->words == NULL)
+    worker->asked = hr_calloc(shares, sizeof(*worker->asked));
+    worker->latest = hr_calloc(shares, sizeof(*worker->latest));
+    if (worker->flows == NULL || worker->retry_ms == NULL || worker->frame_lanes == NULL || worker->words == NULL ||
+        worker->asked == NULL || worker->latest == NULL)
         return hr_error_nomem(error);
     HR_RETURN_NOT_OK(hr_decoder_new(hr_format_find("json"), job->config.schema, &(hr_decode_options){0}, &worker->decoder, error));
     HR_RETURN_NOT_OK(hr_kafka_client_open(job->config.kafka, HR_KAFKA_READER, NULL, 0, NULL, &worker->admin, error));
@@ -337,12 +405,15 @@ static void *hr_window_worker_run(void *arg)
     hr_window_worker_close_sources(worker);
     hr_group_close(&worker->group, atomic_load(&job->cancel) ? HR_WORKER_LEAVE_SOON_MS : HR_WORKER_LEAVE_MS);
     hr_kafka_client_close(worker->admin);
+    hr_kafka_client_close(worker->ends);
     hr_decoder_free(worker->decoder);
     hr_window_table_close(worker->table);
     hr_free(worker->flows);
     hr_free(worker->retry_ms);
     hr_free(worker->frame_lanes);
     hr_free(worker->words);
+    hr_free(worker->asked);
+    hr_free(worker->latest);
     worker->flows = NULL;
     return NULL;
 }
