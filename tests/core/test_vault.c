@@ -208,7 +208,7 @@ static void test_gaps(void)
         CHECK(gaps[i].column == TEXT && gaps[i].source == sources[gaps[i].row], "row %d: %d", (int)gaps[i].row, (int)gaps[i].source);
         found_rows[i] = gaps[i].row == 5 ? 0 : -1;
     }
-    CHECK(hr_vault_fill(batch, gaps, count, found, found_rows, columns, &filled, NULL) == HR_OK);
+    CHECK(hr_vault_fill(batch, 0, batch->length, gaps, count, found, found_rows, columns, &filled, NULL) == HR_OK);
     if (filled != NULL) {
         static const char *const want[] = {"kept", "kept", "kept", NULL, NULL, "from the vault", NULL};
 
@@ -222,6 +222,17 @@ static void test_gaps(void)
                 CHECK_TEXT(got, n, want[row]);
         }
         CHECK(strcmp(text_of(filled, 0, 1), text_of(batch, 0, 1)) == 0);
+    }
+    hr_batch_free(filled);
+    CHECK(hr_vault_fill(batch, 2, 6, gaps, count, found, found_rows, columns, &filled, NULL) == HR_OK);
+    if (filled != NULL) { /* rows 2 to 5: the value of the first is in a row outside */
+        const hr_column *column = &filled->columns[TEXT];
+        size_t n, m;
+        const char *first = hr_column_get_bytes(column, 0, &n), *last = hr_column_get_bytes(column, 3, &m);
+
+        CHECK(filled->length == 4 && hr_column_is_null(column, 1) && hr_column_is_null(column, 2));
+        CHECK_TEXT(first, n, "kept");
+        CHECK_TEXT(last, m, "from the vault");
     }
     hr_batch_free(filled);
     hr_batch_free(found);
@@ -346,7 +357,7 @@ static int whole_way(const hr_vault_plan *plan, const hr_batch *batch)
     if (rc == HR_OK)
         rc = hr_vault_gaps(splitter, columns, 1, &gaps, &count, &error);
     if (rc == HR_OK)
-        rc = hr_vault_fill(batch, gaps, count, NULL, found_rows, NULL, &filled, &error);
+        rc = hr_vault_fill(batch, 0, batch->length, gaps, count, NULL, found_rows, NULL, &filled, &error);
     if (rc == HR_OK)
         rc = hr_vault_begin(splitter, filled, NULL, true, &error);
     if (rc == HR_OK)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import headrace
 import pytest
 from headrace.vault import VaultMapping
 
 from stack import kafka
+from stack.paths import ROOT
 from tests.real.load_kit import one, rows
-from tests.real.vault_kit import Shop, assert_equal, dead, load, make_vault, send
+from tests.real.vault_kit import MARKER, Shop, assert_equal, dead, load, make_vault, send, write_mapping
 
 LONG = "long " * 700
 
@@ -154,3 +160,37 @@ def test_a_column_added_later_is_not_taken_for_null(shop: Shop, dsn: str, broker
     send(broker.bootstrap, shop.events[sent:])
     assert load(wide, dsn, broker.bootstrap).rejected == 1
     assert dead(dsn)[0][:2] == ("null", "tags")
+
+
+def test_many_large_values_are_filled_in_piece_by_piece(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker, tmp_path: Path
+) -> None:
+    """Small events that stand for 750 MB: they must not all be in memory at once."""
+    customer(shop, 1, "n" * 250_000)
+    send(broker.bootstrap, shop.events)
+    load(mapping, dsn, broker.bootstrap)
+    sent = len(shop.events)
+    row = {"customer_id": 1, "score": None, "born": None, "notes": MARKER, "tags": None}
+    for number in range(3000):
+        shop.emit("customers", "u", {"customer_id": 1}, {**row, "name": f"name {number}"}, txid=3)
+    shop.connection.execute("UPDATE shop.customers SET name = 'name 2999'")
+    send(broker.bootstrap, shop.events[sent:])
+    program = (
+        "import resource, sys; from headrace.vault import vault_load; "
+        "r = vault_load(sys.argv[1], dsn=sys.argv[2], brokers=sys.argv[3], tables=['customers'], workers=1); "
+        "print(r.loaded, r.satellites, r.rejected, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    path = str(write_mapping(tmp_path / "vault.yaml", shop.prefix))
+    done = subprocess.run(
+        [sys.executable, "-c", program, path, dsn, broker.bootstrap],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+    )
+    assert done.returncode == 0, done.stderr
+    *counts, mebibytes = map(int, done.stdout.split())
+    assert counts == [3000, 3000, 0]
+    assert mebibytes < 400
+    assert_equal(mapping, shop, dsn)

@@ -93,9 +93,9 @@ typedef struct hr_vault_gap {
  * next call. */
 int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t column_count, const hr_vault_gap **gaps, int64_t *count,
                   hr_error *error);
-/* A copy of the events with the gaps filled: from `source` when that is a row; from the row found_rows[i] of `found` (whose column k is the
- * events' column found_columns[k]) when that is ELSEWHERE; NOWHERE stays null. */
-int hr_vault_fill(const hr_batch *events, const hr_vault_gap *gaps, int64_t count, const hr_batch *found, const int64_t *found_rows,
-                  const int32_t *found_columns, hr_batch **out, hr_error *error);
+/* A copy of the events [lower, upper) with their gaps filled: from `source` when that is a row; from the row found_rows[i] of `found`
+ * (whose column k is the events' column found_columns[k]) when that is ELSEWHERE; NOWHERE stays null. Other gaps are passed over. */
+int hr_vault_fill(const hr_batch *events, int64_t lower, int64_t upper, const hr_vault_gap *gaps, int64_t count, const hr_batch *found,
+                  const int64_t *found_rows, const int32_t *found_columns, hr_batch **out, hr_error *error);
 
 #endif

@@ -154,35 +154,30 @@ int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t c
     return HR_OK;
 }
 
-/* One column with its gaps filled. `places[row]` is 0, or 1 + the gap's index. */
-static int hr_vault_fill_column(const hr_column *column, const hr_column *found, const uint32_t *places, const hr_vault_gap *gaps,
-                                const int64_t *found_rows, hr_column *out, hr_error *error)
+/* The rows [lower, upper) of one column with their gaps filled. `places[row - lower]` is 0, or 1 + the gap's index. */
+static int hr_vault_fill_column(const hr_column *column, int64_t lower, int64_t upper, const hr_column *found, const uint32_t *places,
+                                const hr_vault_gap *gaps, const int64_t *found_rows, hr_column *out, hr_error *error)
 {
-    for (int64_t row = 0; row < column->length;) {
-        int64_t end = row;
+    for (int64_t row = lower; row < upper; row++) {
+        uint32_t place = places[row - lower];
+        const hr_vault_gap *gap = place > 0 ? &gaps[place - 1] : NULL;
 
-        while (end < column->length && places[end] == 0)
-            end++;
-        for (; row < end; row++)
+        if (gap == NULL)
             HR_RETURN_NOT_OK(hr_column_take(column, &(uint32_t){(uint32_t)row}, 1, out, error));
-        if (row == column->length)
-            break;
-        const hr_vault_gap *gap = &gaps[places[row] - 1];
-        if (gap->source >= 0)
+        else if (gap->source >= 0)
             HR_RETURN_NOT_OK(hr_column_take(column, &(uint32_t){(uint32_t)gap->source}, 1, out, error));
-        else if (gap->source == HR_VAULT_ELSEWHERE && found != NULL && found_rows[places[row] - 1] >= 0)
-            HR_RETURN_NOT_OK(hr_column_take(found, &(uint32_t){(uint32_t)found_rows[places[row] - 1]}, 1, out, error));
+        else if (gap->source == HR_VAULT_ELSEWHERE && found != NULL && found_rows[place - 1] >= 0)
+            HR_RETURN_NOT_OK(hr_column_take(found, &(uint32_t){(uint32_t)found_rows[place - 1]}, 1, out, error));
         else
             HR_RETURN_NOT_OK(hr_column_append_null(out, error));
-        row++;
     }
     return HR_OK;
 }
 
-int hr_vault_fill(const hr_batch *events, const hr_vault_gap *gaps, int64_t count, const hr_batch *found, const int64_t *found_rows,
-                  const int32_t *found_columns, hr_batch **out, hr_error *error)
+int hr_vault_fill(const hr_batch *events, int64_t lower, int64_t upper, const hr_vault_gap *gaps, int64_t count, const hr_batch *found,
+                  const int64_t *found_rows, const int32_t *found_columns, hr_batch **out, hr_error *error)
 {
-    uint32_t *places = hr_calloc((size_t)events->length + 1, sizeof(*places));
+    uint32_t *places = hr_calloc((size_t)(upper - lower) + 1, sizeof(*places));
     hr_batch *filled = NULL;
     int rc = places != NULL ? hr_batch_new(events->schema, &filled, error) : hr_error_nomem(error);
 
@@ -193,18 +188,18 @@ int hr_vault_fill(const hr_batch *events, const hr_vault_gap *gaps, int64_t coun
         for (int32_t k = 0; found != NULL && k < found->schema->count; k++)
             if (found_columns[k] == i)
                 from = &found->columns[k];
-        memset(places, 0, (size_t)events->length * sizeof(*places));
+        memset(places, 0, (size_t)(upper - lower) * sizeof(*places));
         for (int64_t g = 0; g < count; g++)
-            if (gaps[g].column == i)
-                places[gaps[g].row] = (uint32_t)g + 1;
-        rc = hr_vault_fill_column(&events->columns[i], from, places, gaps, found_rows, &filled->columns[i], error);
+            if (gaps[g].column == i && gaps[g].row >= lower && gaps[g].row < upper)
+                places[gaps[g].row - lower] = (uint32_t)g + 1;
+        rc = hr_vault_fill_column(&events->columns[i], lower, upper, from, places, gaps, found_rows, &filled->columns[i], error);
     }
     hr_free(places);
     if (rc != HR_OK) {
         hr_batch_free(filled);
         return rc;
     }
-    filled->length = events->length;
+    filled->length = upper - lower;
     *out = filled;
     return HR_OK;
 }

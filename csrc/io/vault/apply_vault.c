@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "key_claims.h"
+#include "vault_fill.h"
 #include "vault_known.h"
 
 #define HR_VAULT_PAUSES 10 /* keys that were there although they looked new: 2, 4, 8 ... 1024 batches go the safe way */
@@ -17,13 +18,15 @@
 typedef struct hr_vault_writer {
     hr_vault_settings settings;
     hr_vault_splitter *splitter;
-    int32_t epoch;    /* of the target that both were made for */
-    hr_batch *filled; /* the batch with its gaps filled; NULL when it had none */
-    uint8_t *skip;    /* per row: rejected */
+    int32_t epoch; /* of the target that both were made for */
+    hr_vault_filler filler;
+    uint8_t *skip; /* per row: rejected */
     int64_t skip_capacity;
-    int64_t *counts; /* per step: rows that were new, in this attempt */
-    int64_t *window_counts;
-    bool staged; /* the stages hold rows of this transaction */
+    int64_t *counts;        /* per step: rows that were new, in this attempt */
+    int64_t *all_counts;    /* the same, in this window */
+    int64_t *window_counts; /* the same, in this segment of it */
+    int64_t *sent;          /* per step: rows put into its stage */
+    bool staged;            /* the stages hold rows of this transaction */
     hr_vault_knowledge known;
     uint32_t *kept; /* rows of a satellite, without those that repeat what the vault has; rows of a hub, new ones first */
     int64_t kept_capacity;
@@ -39,10 +42,12 @@ static void hr_vault_close(hr_writer *writer)
         return;
     hr_vault_splitter_free(vault->splitter);
     hr_vault_settings_free(&vault->settings);
-    hr_batch_free(vault->filled);
+    hr_vault_fill_free(&vault->filler);
     hr_free(vault->skip);
     hr_free(vault->counts);
     hr_free(vault->window_counts);
+    hr_free(vault->all_counts);
+    hr_free(vault->sent);
     hr_vault_known_free(&vault->known);
     hr_free(vault->kept);
     hr_free(vault->pause);
@@ -66,14 +71,18 @@ static int hr_vault_bind(hr_writer *writer, hr_error *error)
     vault->epoch = -1;
     HR_RETURN_NOT_OK(hr_vault_settings_read(writer->config, writer->target->schema, &vault->settings, error));
     HR_RETURN_NOT_OK(hr_vault_splitter_new(&vault->settings.plan, writer->target->schema, &vault->splitter, error));
+    vault->filler = (hr_vault_filler){.settings = &vault->settings, .splitter = vault->splitter, .current = -1};
     vault->counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->counts));
     vault->window_counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->window_counts));
+    vault->all_counts = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->all_counts));
+    vault->sent = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->sent));
     vault->pause = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->pause));
     vault->failures = hr_calloc((size_t)vault->settings.step_count + 1, sizeof(*vault->failures));
     relations = hr_realloc(writer->relations, sizeof(*relations) * ((size_t)vault->settings.step_count + 1));
     if (relations != NULL)
         writer->relations = relations;
-    if (vault->counts == NULL || vault->window_counts == NULL || vault->pause == NULL || vault->failures == NULL || relations == NULL)
+    if (vault->counts == NULL || vault->window_counts == NULL || vault->all_counts == NULL || vault->sent == NULL || vault->pause == NULL ||
+        vault->failures == NULL || relations == NULL)
         return hr_error_nomem(error);
     vault->epoch = writer->target->epoch;
     return HR_OK;
@@ -114,134 +123,6 @@ static int hr_vault_check_rows(hr_writer *writer, hr_work *work, hr_error *error
     return HR_OK;
 }
 
-/* Put the keys of the gaps that only the vault can fill into their stage: place, identity, lsn, rank, created. */
-static int hr_vault_send_gaps(hr_writer *writer, const hr_vault_gap *gaps, int64_t count, hr_error *error)
-{
-    hr_vault_writer *vault = writer->vault;
-    const hr_vault_plan *plan = &vault->settings.plan;
-    const hr_batch *wide = hr_vault_wide(vault->splitter);
-    const hr_column *identity = &wide->columns[writer->target->schema->count + 1 + plan->identity];
-    const hr_column *ranks = &wide->columns[writer->target->schema->count];
-    hr_buffer *bytes = &writer->bytes;
-    int rc;
-
-    writer->sql.size = 0;
-    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "TRUNCATE %s", vault->settings.gap_stage));
-    HR_RETURN_NOT_OK(hr_pg_exec(writer->pg, (const char *)writer->sql.data, NULL, error));
-    writer->sql.size = 0;
-    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "COPY %s FROM STDIN", vault->settings.gap_stage));
-    HR_RETURN_NOT_OK(hr_pg_copy_begin(writer->pg, (const char *)writer->sql.data, error));
-    bytes->size = 0;
-    rc = HR_OK;
-    for (int64_t i = 0; i < count && rc == HR_OK; i++) {
-        char line[160];
-        size_t size = 0, used;
-        const char *key;
-
-        if (gaps[i].source != HR_VAULT_ELSEWHERE || (i > 0 && gaps[i - 1].row == gaps[i].row && gaps[i - 1].source == HR_VAULT_ELSEWHERE))
-            continue; /* one look for all gaps of an event */
-        key = hr_column_is_null(identity, gaps[i].asked) ? "" : hr_column_get_bytes(identity, gaps[i].asked, &size);
-        used = (size_t)snprintf(line, sizeof(line), "%u\t\\\\x", (unsigned)gaps[i].row);
-        for (size_t k = 0; k < size && used < sizeof(line) - 40; k++)
-            used += (size_t)snprintf(line + used, sizeof(line) - used, "%02x", (unsigned)(uint8_t)key[k]);
-        used += (size_t)snprintf(line + used, sizeof(line) - used, "\t%lld\t%d\t%c\n",
-                                 (long long)hr_column_get_int64(&wide->columns[plan->lsn], gaps[i].asked),
-                                 (int)hr_column_get_int16(ranks, gaps[i].asked), gaps[i].created ? 't' : 'f');
-        rc = hr_buffer_append(bytes, line, used, error);
-    }
-    if (rc == HR_OK)
-        rc = hr_pg_copy_put(writer->pg, bytes->data, bytes->size, error);
-    else
-        hr_pg_copy_abort(writer->pg, "headrace is out of memory");
-    return rc == HR_OK ? hr_pg_copy_end(writer->pg, &(int64_t){0}, error) : rc;
-}
-
-/* Read the answer: a batch of the gap columns, and for every event's row its row in that batch, or -1. */
-static int hr_vault_read_found(hr_writer *writer, hr_batch *found, int64_t *found_of_row, int64_t rows, hr_error *error)
-{
-    const hr_vault_settings *settings = &writer->vault->settings;
-    PGresult *result = NULL;
-    int rc;
-
-    for (int64_t i = 0; i < rows; i++)
-        found_of_row[i] = -1;
-    rc = hr_pg_exec(writer->pg, settings->gap_query, &result, error);
-    for (int i = 0; rc == HR_OK && i < PQntuples(result); i++) {
-        int64_t place = strtoll(PQgetvalue(result, i, 0), NULL, 10);
-
-        for (int32_t k = 0; k < settings->gap_count && rc == HR_OK; k++) {
-            hr_column *column = &found->columns[k];
-
-            if (PQgetisnull(result, i, k + 1))
-                rc = hr_column_append_null(column, error);
-            else
-                rc = hr_type_ops_of(column->type)
-                         ->parse(column->type, HR_TOKEN_TEXT, PQgetvalue(result, i, k + 1), (size_t)PQgetlength(result, i, k + 1), column,
-                                 error);
-        }
-        if (rc == HR_OK && place >= 0 && place < rows)
-            found_of_row[place] = found->length++;
-    }
-    PQclear(result);
-    return rc;
-}
-
-/* A batch of the columns that may have gaps, with the types they have in the events. */
-static int hr_vault_found_batch(const hr_writer *writer, hr_batch **out, hr_error *error)
-{
-    const hr_vault_settings *settings = &writer->vault->settings;
-    hr_schema *schema;
-    int rc = hr_schema_new(&schema, error);
-
-    *out = NULL;
-    for (int32_t k = 0; k < settings->gap_count && rc == HR_OK; k++) {
-        const hr_column_def *def = &writer->target->schema->columns[settings->gap_columns[k]];
-
-        rc = hr_schema_add(schema, def->name, &def->type, false, false, NULL, error); /* the target, which owns the type, lives longer */
-    }
-    if (rc == HR_OK)
-        rc = hr_batch_new(schema, out, error);
-    hr_schema_release(schema);
-    return rc;
-}
-
-/* For each gap the row of `found` that has its value, or -1. What was left out is large: a null in the vault is a value that it never saw.
- */
-static void hr_vault_known(const hr_vault_settings *settings, const hr_vault_gap *gaps, int64_t count, const hr_batch *found,
-                           const int64_t *found_of_row, int64_t *found_rows)
-{
-    for (int64_t i = 0; i < count; i++) {
-        int32_t k = 0;
-
-        found_rows[i] = found_of_row[gaps[i].row];
-        while (k < settings->gap_count - 1 && settings->gap_columns[k] != gaps[i].column)
-            k++;
-        if (found_rows[i] >= 0 && hr_column_is_null(&found->columns[k], found_rows[i]))
-            found_rows[i] = -1;
-    }
-}
-
-/* Reject the events whose gaps nobody could fill. */
-static int hr_vault_reject_open(hr_writer *writer, hr_work *work, const hr_vault_gap *gaps, int64_t count, const int64_t *found_rows,
-                                hr_error *error)
-{
-    hr_vault_writer *vault = writer->vault;
-    hr_error why;
-
-    for (int64_t i = 0; i < count; i++) {
-        if (gaps[i].source >= 0 || (gaps[i].source == HR_VAULT_ELSEWHERE && found_rows[i] >= 0) || vault->skip[gaps[i].row])
-            continue;
-        hr_error_data(&why, HR_REASON_NULL, NULL, 0,
-                      "the event leaves column \"%s\" out as unchanged, and no earlier event of this row is in the vault: load the topic "
-                      "from its beginning or from a new snapshot, then replay this dead letter",
-                      work->batch->schema->columns[gaps[i].column].name);
-        why.column = gaps[i].column;
-        HR_RETURN_NOT_OK(hr_work_reject_row(work, gaps[i].row, &why, error));
-        vault->skip[gaps[i].row] = 1;
-    }
-    return HR_OK;
-}
-
 /* Let no other worker have events of these keys in an open transaction (key_claims.h). */
 static int hr_vault_claim(hr_writer *writer, const hr_work *work, hr_error *error)
 {
@@ -256,68 +137,23 @@ static int hr_vault_claim(hr_writer *writer, const hr_work *work, hr_error *erro
     return hr_key_claims_take(writer->config->claims, writer->worker, keys, count, writer->cancel, error);
 }
 
-/* Fill what events left out as unchanged: from the event before in the batch, or from the vault. */
-static int hr_vault_fill_gaps(hr_writer *writer, hr_work *work, hr_error *error)
-{
-    hr_vault_writer *vault = writer->vault;
-    const hr_vault_gap *gaps;
-    hr_batch *found = NULL;
-    int64_t count, *found_of_row = NULL, *found_rows = NULL;
-    bool elsewhere = false;
-    int rc;
-
-    HR_RETURN_NOT_OK(hr_vault_begin(vault->splitter, work->batch, vault->skip, false, error));
-    HR_RETURN_NOT_OK(hr_vault_range(vault->splitter, 0, work->batch->length, error));
-    HR_RETURN_NOT_OK(hr_vault_claim(writer, work, error));
-    HR_RETURN_NOT_OK(hr_vault_gaps(vault->splitter, vault->settings.gap_columns, vault->settings.gap_count, &gaps, &count, error));
-    if (count == 0)
-        return HR_OK;
-    for (int64_t i = 0; i < count; i++)
-        elsewhere |= gaps[i].source == HR_VAULT_ELSEWHERE;
-    found_of_row = hr_malloc(sizeof(*found_of_row) * (size_t)work->batch->length);
-    found_rows = hr_malloc(sizeof(*found_rows) * (size_t)count);
-    rc = found_of_row != NULL && found_rows != NULL ? hr_vault_found_batch(writer, &found, error) : hr_error_nomem(error);
-    if (rc == HR_OK && elsewhere)
-        rc = hr_vault_send_gaps(writer, gaps, count, error);
-    if (rc == HR_OK && elsewhere)
-        rc = hr_vault_read_found(writer, found, found_of_row, work->batch->length, error);
-    if (rc == HR_OK && elsewhere)
-        hr_vault_known(&vault->settings, gaps, count, found, found_of_row, found_rows);
-    if (rc == HR_OK)
-        rc = hr_vault_reject_open(writer, work, gaps, count, found_rows, error);
-    if (rc == HR_OK)
-        rc = hr_vault_fill(work->batch, gaps, count, found, found_rows, vault->settings.gap_columns, &vault->filled, error);
-    hr_batch_free(found);
-    hr_free(found_of_row);
-    hr_free(found_rows);
-    return rc;
-}
-
-/* Whether any event names unchanged columns. */
-static bool hr_vault_has_gaps(const hr_vault_settings *settings, const hr_batch *batch)
-{
-    const hr_column *lists = &batch->columns[settings->plan.unchanged];
-
-    return settings->gap_query != NULL && lists->child->length > 0;
-}
-
 static int hr_vault_prepare(hr_writer *writer, hr_work *work, hr_error *error)
 {
     hr_vault_writer *vault;
-    bool gaps;
 
     HR_RETURN_NOT_OK(hr_vault_bind(writer, error));
     vault = writer->vault;
-    hr_batch_free(vault->filled);
-    vault->filled = NULL;
     memset(vault->counts, 0, sizeof(*vault->counts) * (size_t)vault->settings.step_count);
     HR_RETURN_NOT_OK(hr_vault_check_rows(writer, work, error));
-    gaps = hr_vault_has_gaps(&vault->settings, work->batch);
-    if (gaps)
-        HR_RETURN_NOT_OK(hr_vault_fill_gaps(writer, work, error));
     vault->staged = writer->config->commit_at_end;
-    HR_RETURN_NOT_OK(hr_vault_begin(vault->splitter, vault->filled != NULL ? vault->filled : work->batch, vault->skip, true, error));
-    return gaps ? HR_OK : hr_vault_claim(writer, work, error);
+    if (hr_vault_has_gaps(&vault->settings, work->batch)) { /* keys are claimed before the vault is asked */
+        HR_RETURN_NOT_OK(hr_vault_begin(vault->splitter, work->batch, vault->skip, false, error));
+        HR_RETURN_NOT_OK(hr_vault_claim(writer, work, error));
+        return hr_vault_fill_plan(&vault->filler, writer, work, vault->skip, error);
+    }
+    HR_RETURN_NOT_OK(hr_vault_fill_plan(&vault->filler, writer, work, vault->skip, error));
+    HR_RETURN_NOT_OK(hr_vault_fill_segment(&vault->filler, writer, work->batch, vault->skip, 0, error));
+    return hr_vault_claim(writer, work, error);
 }
 
 /* Run a statement; *rows is how many it has touched. */
@@ -522,32 +358,47 @@ static int hr_vault_send_keys(hr_writer *writer, int32_t index, bool direct, hr_
     return HR_OK;
 }
 
-/* Keys come last, in an order that is the same for all workers, and sorted: two loads that bring the same new keys wait for each other,
- * never in a circle, and not for long. */
-static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+/* The rows [lower, upper) of the splitter's segment. Keys come last, in an order that is the same for all workers, and sorted: two loads
+ * that bring the same new keys wait for each other, never in a circle, and not for long. */
+static int hr_vault_segment(hr_writer *writer, int64_t lower, int64_t upper, hr_error *error)
 {
     hr_vault_writer *vault = writer->vault;
     const hr_vault_settings *settings = &vault->settings;
-    int64_t *sent = hr_calloc((size_t)settings->step_count + 1, sizeof(*sent));
-    int rc = sent != NULL ? HR_OK : hr_error_nomem(error);
     bool direct = false;
+    int rc;
 
-    (void)work;
+    memset(vault->sent, 0, sizeof(*vault->sent) * (size_t)settings->step_count);
     memset(vault->window_counts, 0, sizeof(*vault->window_counts) * (size_t)settings->step_count);
-    if (rc == HR_OK)
-        rc = hr_vault_range(vault->splitter, lower, upper, error);
-    if (rc == HR_OK)
-        rc = hr_vault_may_go_direct(writer, &direct, error);
-    if (rc == HR_OK)
-        rc = direct ? hr_vault_send_direct(writer, error) : hr_vault_send_staged(writer, sent, error);
+    HR_RETURN_NOT_OK(hr_vault_range(vault->splitter, lower, upper, error));
+    HR_RETURN_NOT_OK(hr_vault_may_go_direct(writer, &direct, error));
+    rc = direct ? hr_vault_send_direct(writer, error) : hr_vault_send_staged(writer, vault->sent, error);
     for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
         if (settings->steps[i].relation.kind == HR_VAULT_KEYS)
             rc = hr_vault_send_keys(writer, i, direct, error);
     vault->staged = true;
     for (int32_t i = 0; i < settings->step_count && rc == HR_OK; i++)
-        vault->counts[i] += vault->window_counts[i];
-    hr_free(sent);
+        vault->all_counts[i] += vault->window_counts[i];
     return rc;
+}
+
+static int hr_vault_rows(hr_writer *writer, const hr_work *work, int64_t lower, int64_t upper, hr_error *error)
+{
+    hr_vault_writer *vault = writer->vault;
+    hr_vault_filler *filler = &vault->filler;
+
+    memset(vault->all_counts, 0, sizeof(*vault->all_counts) * (size_t)vault->settings.step_count);
+    for (int64_t i = 0; i < filler->count; i++) {
+        int64_t begin = filler->segments[i], end = filler->segments[i + 1];
+        int64_t from = lower > begin ? lower : begin, to = upper < end ? upper : end;
+
+        if (from >= to)
+            continue;
+        HR_RETURN_NOT_OK(hr_vault_fill_segment(filler, writer, work->batch, vault->skip, i, error));
+        HR_RETURN_NOT_OK(hr_vault_segment(writer, from - begin, to - begin, error));
+    }
+    for (int32_t i = 0; i < vault->settings.step_count; i++)
+        vault->counts[i] += vault->all_counts[i];
+    return HR_OK;
 }
 
 static void hr_vault_relations(hr_writer *writer, const hr_work *work)

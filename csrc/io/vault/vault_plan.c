@@ -167,6 +167,7 @@ static int hr_vault_read_rest(hr_vault_settings *out, const hr_schema *schema, c
         HR_RETURN_NOT_OK(hr_vault_columns(out, schema, gaps, "columns", &out->gap_columns, &out->gap_count, error));
         HR_RETURN_NOT_OK(hr_vault_text(gaps, "stage", &out->gap_stage, error));
         HR_RETURN_NOT_OK(hr_vault_text(gaps, "query", &out->gap_query, error));
+        HR_RETURN_NOT_OK(hr_vault_text(gaps, "sizes", &out->gap_sizes, error));
     }
     HR_RETURN_NOT_OK(hr_vault_text(late, "last", &out->last, error));
     HR_RETURN_NOT_OK(hr_vault_text(late, "find", &out->find, error));

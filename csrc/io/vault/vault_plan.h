@@ -16,7 +16,8 @@
  *
  *   begin: the statements that make the stages
  *
- *   gaps: {"columns": [...], "stage", "query": of place and the columns' texts} or null
+ *   gaps: {"columns": [...], "stage", "query": of place and the columns' texts, "sizes": the same with lengths instead of texts} or
+ *         null
  *
  *   late: {"last": notes the last event in the vault of each of the batch's keys, "find": notes those that are later than the batch's,
  *          "repair": [statements]}
@@ -48,7 +49,7 @@ typedef struct hr_vault_settings {
     const char *begin;
     const int32_t *gap_columns;
     int32_t gap_count;
-    const char *gap_stage, *gap_query; /* NULL when there are no gaps to fill */
+    const char *gap_stage, *gap_query, *gap_sizes; /* NULL when there are no gaps to fill */
     const char *known_stage, *known_clear, *known_query, *direct_query;
     int32_t known_columns[3]; /* of the widened batch: key, lsn, seq */
     const char *last, *find;

@@ -199,9 +199,8 @@ class _Builder:
             f"{ordered}ON CONFLICT DO NOTHING"
         )
         if len(roles) == 1 and set(self.table.key) <= set(roles[0].columns):
-            theirs = [roles[0].hash, *roles[0].columns]
-            mine = [hub.hash, *hub.keys]
-            found[0]["direct"] = self.direct(hub.table, found[0]["stage"], mine, theirs)
+            staged = [roles[0].hash, *roles[0].columns]
+            found[0]["direct"] = self.direct(hub.table, found[0]["stage"], [hub.hash, *hub.keys], staged)
         return found
 
     def link(self, name: str) -> dict[str, Any]:
@@ -305,7 +304,12 @@ class _Builder:
             f"WHERE t.{self.parent} = k.key AND {before.format('t')}) p ON p.dv_op <> 'd' "
             f"{' '.join([*joins, *link_joins])}"
         )
-        return {"columns": [*satellites, *linked], "stage": _GAPS, "query": query}
+        places = [f"c{number}" for number in range(len(listed))]
+        sizes = (
+            f"SELECT place, {', '.join(f'octet_length({c})' for c in places)} "
+            f"FROM ({query}) q (place, {', '.join(places)})"
+        )
+        return {"columns": [*satellites, *linked], "stage": _GAPS, "query": query, "sizes": sizes}
 
     def linked_columns(self, others: set[str]) -> tuple[dict[str, str], list[str]]:
         """The columns that only the hubs of the links in force have, and the joins that lead there."""
