@@ -43,7 +43,7 @@ test: build $(STAMPS)/packages-tests $(STAMPS)/connect ## run all tests, about 4
 test-quick: build ## run the tests that need no server, under a minute
 	@tests/run quick
 
-test-nifi: build $(STAMPS)/nifi $(STAMPS)/packages-tests ## run the processors and flows in a real NiFi, 8 minutes
+test-nifi: build $(STAMPS)/nifi $(STAMPS)/packages-tests ## run the processors and flows in a real NiFi, 10 minutes
 	@tests/run nifi
 
 guards: build $(STAMPS)/packages-tests ## take one guard after the other out of a copy; its tests must fail, some minutes
@@ -61,7 +61,7 @@ coverage: build $(STAMPS)/packages-tests ## count the lines and branches of C th
 fuzz: build $(STAMPS)/packages-tests ## give random bytes to every reader of foreign bytes, a minute each (SECONDS=600: so long)
 	@$(PYTHON) -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
-bench: build $(STAMPS)/connect ## measure against the peers, half an hour
+bench: build $(STAMPS)/connect $(STAMPS)/nifi ## measure against the peers, three quarters of an hour
 	@$(PYTHON) -m bench
 
 wheel: build ## build dist/*.whl, which carries its C libraries, and test it in an environment of its own, 3 minutes

@@ -27,7 +27,7 @@ from typing import Any
 
 from bench import cases, servers
 from bench.data import Data
-from stack import connect, kafka, postgres
+from stack import connect, kafka, nifi, postgres
 from stack.paths import BUILD, ROOT
 
 
@@ -88,6 +88,7 @@ class Options:
     records: int = 2_000_000
     kafka_records: int = 2_000_000
     debezium_records: int = 300_000
+    nifi_records: int = 1_000_000
     memory_records: int = 10_000_000
     decode_records: int = 500_000
     window_frames: int = 200_000
@@ -107,6 +108,7 @@ class Bench:
         self._postgres: postgres.Server | None = None
         self._kafka: kafka.Broker | None = None
         self._connect: connect.Worker | None = None
+        self._nifi: nifi.NiFi | None = None
         self._topics: set[str] = set()
 
     @property
@@ -134,6 +136,14 @@ class Bench:
         return self._connect
 
     @property
+    def nifi(self) -> nifi.NiFi:
+        """A NiFi with Headrace in it. It ends with the case, so that others do not have it beside them."""
+        if self._nifi is None:
+            say("starting NiFi")
+            self._nifi = servers.start_nifi(self.folder / "nifi")
+        return self._nifi
+
+    @property
     def dsn(self) -> str:
         """Where the tables are."""
         return self.postgres.dsn()
@@ -152,6 +162,9 @@ class Bench:
         if self._connect is not None:
             self._connect.destroy()
             self._connect = None
+        if self._nifi is not None:
+            self._nifi.destroy()
+            self._nifi = None
 
     def close(self) -> None:
         """End the servers and remove their data."""
@@ -195,15 +208,17 @@ class Bench:
         return Run(int(said["records"]), said["seconds"], client, pg, broker, strangers, extra)
 
     def _cpu(self) -> tuple[float, float, float, float]:
-        """CPU so far: of our ended children (and Connect, a client), the server, the broker, the machine."""
+        """CPU so far: of our ended children (and Connect and NiFi, clients), the server, the broker, the
+        machine.
+        """
         times = os.times()
-        worker = self._connect.process if self._connect else None
+        clients = [server.process for server in (self._connect, self._nifi) if server is not None]
         pg = self._postgres.process if self._postgres else None
         broker = self._kafka.nodes[0].process if self._kafka else None
         return (
             times.children_user
             + times.children_system
-            + (servers.cpu_of_tree(worker.pid) if worker else 0.0),
+            + sum(servers.cpu_of_tree(process.pid) for process in clients if process),
             servers.cpu_of_tree(pg.pid) if pg else 0.0,
             servers.cpu_of_tree(broker.pid) if broker else 0.0,
             servers.cpu_of_machine(),

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from stack import connect, kafka, postgres
+from headrace.nifi.install import install
+
+from stack import connect, kafka, nifi, postgres
 
 POSTGRES: Mapping[str, str] = {
     "shared_buffers": "1GB",
@@ -41,7 +43,10 @@ second or two); all else is Kafka's defaults.
 CONNECT_JAVA: tuple[str, ...] = ("-XX:-UseSerialGC", "-XX:+UseG1GC")
 """The collector that Connect's own start script chooses; its heap of 2 GB, too."""
 
-_S = TypeVar("_S", postgres.Server, kafka.Broker, connect.Worker)
+NIFI_JAVA: tuple[str, ...] = ("-XX:+UseG1GC",)
+"""NiFi's own settings of Java start like this, with a heap of 1 GB; it has 2 GB here."""
+
+_S = TypeVar("_S", postgres.Server, kafka.Broker, connect.Worker, nifi.NiFi)
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -60,6 +65,13 @@ def start_connect(folder: Path, broker: kafka.Broker) -> connect.Worker:
     plugins = connect.plugins()
     worker = connect.Worker(folder, broker, plugins=plugins, heap="2g", java_options=CONNECT_JAVA, keep=False)
     return _fresh(worker).start()
+
+
+def start_nifi(folder: Path) -> nifi.NiFi:
+    """A fresh NiFi with Headrace's processors; it ends, and its folder goes, with `destroy()`."""
+    server = _fresh(nifi.NiFi(folder, heap="2g", java_options=NIFI_JAVA, keep=False))
+    install(server.prepare())
+    return server.start()
 
 
 def _fresh(server: _S) -> _S:

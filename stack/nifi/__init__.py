@@ -3,8 +3,8 @@
 `NiFi` is the process: prepare a home, start, ready, password, kill, stop. `Rest` speaks to it.
 """
 
-from stack.nifi.distribution import VERSION
+from stack.nifi.distribution import VERSION, jdbc_driver
 from stack.nifi.rest import NiFiError, Rest
 from stack.nifi.server import USER, NiFi
 
-__all__ = ["USER", "VERSION", "NiFi", "NiFiError", "Rest"]
+__all__ = ["USER", "VERSION", "NiFi", "NiFiError", "Rest", "jdbc_driver"]

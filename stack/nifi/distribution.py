@@ -45,6 +45,7 @@ _BOOT = _artifacts("boot", "NiFi's first jars", "2 MB, 5 to 30 s")
 _NARS = _artifacts("nars", "NiFi's extensions", "129 MB, 10 to 90 s")
 _STANDARD = _artifacts("standard", "NiFi's standard processors", "72 MB, 10 to 90 s")
 _COMPILER = _artifacts("compiler", "a compiler for NiFi's login", "3 MB, 5 to 20 s")
+_JDBC = _artifacts("jdbc", "PostgreSQL's JDBC driver", "1 MB, 3 to 20 s")
 _ALL = (_BOOT, _NARS, _STANDARD, _COMPILER)
 
 
@@ -54,17 +55,17 @@ def made() -> Path:
 
     RuntimeError when Maven or Java fail, or a file is not as the committed lists say.
     """
-    parts = [_BOOT.ready(), _NARS.ready(), _STANDARD.ready()]
     sources = [path.read_text() for path in sorted(_JAVA.rglob("*.java"))]
     made_from = "".join([*(artifacts.sums.read_text() for artifacts in _ALL), *sources])
     home = _FOLDER / "home"
     stamp = home / "made-from"
+    _FOLDER.mkdir(parents=True, exist_ok=True)
     with open(_FOLDER / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != made_from:
             draft = _FOLDER / "home.new"
             shutil.rmtree(draft, ignore_errors=True)
-            _assemble(draft, *parts)
+            _assemble(draft, _BOOT.ready(), _NARS.ready(), _STANDARD.ready())
             (draft / "made-from").write_text(made_from)
             shutil.rmtree(home, ignore_errors=True)
             draft.rename(home)
@@ -73,7 +74,13 @@ def made() -> Path:
 
 def lock() -> str:
     """Fetch everything and write the lists of sums anew; says what it did."""
-    return "\n".join(artifacts.lock() for artifacts in _ALL)
+    return "\n".join(artifacts.lock() for artifacts in (*_ALL, _JDBC))
+
+
+def jdbc_driver() -> Path:
+    """PostgreSQL's driver, which NiFi itself does not bring along. RuntimeError when it cannot be fetched."""
+    (jar,) = _JDBC.ready().glob("*.jar")
+    return jar
 
 
 def _assemble(home: Path, boot: Path, nars: Path, standard: Path) -> None:

@@ -172,11 +172,14 @@ class Rest:
         body = {"revision": CLIENT, "component": {**ends, "selectedRelationships": list(relationships)}}
         return str(self.ask("POST", f"/process-groups/{group}/connections", body)["id"])
 
-    def make_service(self, group: str, kind: str, name: str) -> str:
-        """A controller service with its default settings; its id."""
+    def make_service(
+        self, group: str, kind: str, name: str, properties: Mapping[str, str | None] | None = None
+    ) -> str:
+        """A controller service, its settings the default ones unless they are given; its id."""
         found = self.ask("GET", "/flow/controller-service-types")["controllerServiceTypes"]
         entry = next(one for one in found if one["type"].rpartition(".")[2] == kind)
         component = {"type": entry["type"], "bundle": entry["bundle"], "name": name}
+        component["properties"] = dict(properties or {})
         body = {"revision": CLIENT, "component": component}
         return str(self.ask("POST", f"/process-groups/{group}/controller-services", body)["id"])
 
@@ -270,6 +273,12 @@ class Rest:
         except NiFiError as error:
             raise NiFiError(f"{error}: {'; '.join(faults())}") from None
 
+    def wait_valid_one(self, number: str, patience: float = 120) -> None:
+        """Wait until one processor is valid."""
+        self.until(
+            lambda: self.processor(number)["component"]["validationStatus"] == "VALID", patience, "a verdict"
+        )
+
     def until(self, true: Callable[[], bool], patience: float, what: str, pause: float = 0.3) -> None:
         """Wait until something is true; NiFiError when that takes too long."""
         end = time.monotonic() + patience
@@ -281,10 +290,10 @@ class Rest:
     # -- flow definitions
     # -----------------------------------------------------------------------------------------------
 
-    def upload(self, name: str, definition: bytes, parent: str = "root") -> str:
-        """Import a flow definition as a new group; its id."""
+    def upload(self, name: str, definition: bytes, parent: str = "root", x: float = 0) -> str:
+        """Import a flow definition as a new group, `x` to the right of the middle; its id."""
         mark = uuid.uuid4().hex
-        fields = {"groupName": name, "positionX": "0", "positionY": "0", "clientId": "headrace"}
+        fields = {"groupName": name, "positionX": str(x), "positionY": "0", "clientId": "headrace"}
         fields["disconnectedNodeAcknowledged"] = "false"
         parts = [
             f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +20,7 @@ from stack.service import Service
 from stack.state import State
 
 USER = "headrace"
+QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 _HERE = Path(__file__).resolve().parent
 
@@ -27,9 +28,11 @@ _HERE = Path(__file__).resolve().parent
 class NiFi(Service):
     """A NiFi in a folder of its own, with everything that it writes.
 
-    `port`: preferred port of HTTPS, None for a random one. `tied`: it dies with this process. `keep`: False
-    removes the folder when the `with` block ends. `heap`: of Java. `env`: variables that processors see.
-    `state`: where the running process is remembered.
+    `host`: the address it listens on; whatever that is, it is asked at 127.0.0.1. `port`: preferred port of
+    HTTPS, None for a random one. `published`: the port under which browsers see it, where that is another.
+    `tied`: it dies with this process. `keep`: False removes the folder when the `with` block ends. `heap`: of
+    Java. `java_options`: the default takes the least memory and starts soonest. `env`: variables that
+    processors see. `state`: where the running process is remembered.
     """
 
     what = "NiFi"
@@ -41,8 +44,11 @@ class NiFi(Service):
         self,
         folder: Path,
         *,
+        host: str = ports.LOOPBACK,
+        published: int | None = None,
         port: int | None = None,
         heap: str = "1g",
+        java_options: Sequence[str] = QUICK,
         tied: bool = True,
         keep: bool = True,
         env: Mapping[str, str] | None = None,
@@ -56,7 +62,10 @@ class NiFi(Service):
         self.output = self.folder / "nifi-stdout.log"
         self.passfile = self.folder / "secrets" / "password"
         self.certificate = self.conf / "nifi.crt"
+        self._host = host
+        self._published = published
         self._heap = heap
+        self._java_options = tuple(java_options)
         self._env = dict(env or {})
         self._python = python
 
@@ -115,8 +124,7 @@ class NiFi(Service):
             str(java_home() / "bin" / "java"),
             "-Xms256m",
             f"-Xmx{self._heap}",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
+            *self._java_options,
             "-Djava.awt.headless=true",
             "-Djava.net.preferIPv4Stack=true",
             "-Dnifi.properties.file.path=conf/nifi.properties",
@@ -189,9 +197,13 @@ class NiFi(Service):
         kept = self.folder / "secrets"
         store = secrets.kept(kept / "keystore", secrets.password)
         values = {
-            "nifi.web.https.host": ports.LOOPBACK,
+            "nifi.web.https.host": self._host,
             "nifi.web.https.port": str(port),
-            "nifi.web.proxy.host": f"{ports.LOOPBACK}:{port},localhost:{port}",
+            "nifi.web.proxy.host": ",".join(
+                f"{name}:{number}"
+                for number in dict.fromkeys((port, self._published or port))
+                for name in (ports.LOOPBACK, "localhost")
+            ),
             "nifi.python.command": self._python,
             "nifi.sensitive.props.key": secrets.kept(kept / "sensitive", secrets.password),
             "nifi.security.keystorePasswd": store,

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from headrace.nifi import flows
 from headrace.nifi.install import install
 
-from stack.nifi import NiFi, Rest
+from stack.nifi import USER, NiFi, Rest
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,24 @@ def nifi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NiFi]:
 def rest(nifi: NiFi) -> Rest:
     """NiFi's REST interface, logged in."""
     return nifi.rest()
+
+
+@pytest.fixture
+def server(nifi: NiFi) -> flows.Server:
+    return flows.Server(nifi.url, USER, nifi.password, str(nifi.certificate))
+
+
+@pytest.fixture
+def canvas(nifi: NiFi, rest: Rest) -> Iterator[Rest]:
+    """A canvas that is empty before and after, its parameter contexts too."""
+    clear(rest)
+    yield rest
+    clear(nifi.rest())  # a test may have started it anew
+
+
+def clear(rest: Rest) -> None:
+    for group in rest.flow("root")["processGroups"]:
+        rest.delete_group(group["id"])
+    for context in rest.ask("GET", "/flow/parameter-contexts")["parameterContexts"]:
+        version = context["revision"]["version"]
+        rest.ask("DELETE", f"/parameter-contexts/{context['id']}?version={version}&clientId=headrace")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from headrace.nifi import flows
 
 from stack.nifi import Rest
 
+TEMPLATES = Path(__file__).resolve().parents[2] / "nifi-templates"
 RECORDS = ("PartitionRecords", "HashKeys")
 
 FlowFile = tuple[dict[str, str], bytes]
@@ -78,3 +83,24 @@ def bench(rest: Rest, kind: str, properties: Mapping[str, str | None]) -> Bench:
         queues[name] = rest.connect(group, processor, sink, [name])
     rest.wait_valid(group)
     return Bench(rest, group, processor, feeder, queues, into)
+
+
+def same_flow(rest: Rest, server: flows.Server, group: str, name: str, folder: Path) -> bool:
+    """Whether a group that has run is still the flow of its template: all but the values of parameters, and the
+    shorter pauses of tests.
+    """
+    rest.set_group(group, "STOPPED")
+    rest.until(lambda: not rest.active(group), 60, "the flow to stop")
+    for entry in rest.processors(group).values():
+        if entry["component"]["config"]["penaltyDuration"] == "1 sec":
+            rest.change(entry["id"], {"config": {"penaltyDuration": "30 sec"}})
+    file = folder / f"{name}-after.json"
+    flows.export_flow(server, group, file)
+    texts = []
+    for path in (file, TEMPLATES / f"{name}.json"):
+        definition = json.loads(path.read_text())
+        for context in definition["parameterContexts"].values():
+            for parameter in context["parameters"]:
+                parameter["value"] = None
+        texts.append(flows.text_of(definition))
+    return texts[0] == texts[1]

@@ -12,37 +12,16 @@ import pytest
 from headrace.errors import FatalError, UsageError
 from headrace.nifi import flows
 
-from stack import demo_nifi, kafka, postgres
-from stack.nifi import USER, NiFi, NiFiError, Rest
+from stack import demo_nifi, kafka, mail, postgres
+from stack.nifi import NiFi, NiFiError, Rest
 from stack.services import SHOP
-from tests.nifi.nifi_kit import bench
+from tests.nifi.nifi_kit import TEMPLATES, bench, same_flow
 from tests.real.load_kit import PURCHASES, execute, produce, purchase, rows
 
-TEMPLATES = sorted((Path(__file__).resolve().parents[2] / "nifi-templates").glob("*.json"))
+FILES = sorted(TEMPLATES.glob("*.json"))
 
 
-@pytest.fixture
-def server(nifi: NiFi) -> flows.Server:
-    return flows.Server(nifi.url, USER, nifi.password, str(nifi.certificate))
-
-
-@pytest.fixture
-def canvas(nifi: NiFi, rest: Rest) -> Iterator[Rest]:
-    """A canvas that is empty before and after, its parameter contexts too."""
-    clear(rest)
-    yield rest
-    clear(nifi.rest())  # a test may have started it anew
-
-
-def clear(rest: Rest) -> None:
-    for group in rest.flow("root")["processGroups"]:
-        rest.delete_group(group["id"])
-    for context in rest.ask("GET", "/flow/parameter-contexts")["parameterContexts"]:
-        version = context["revision"]["version"]
-        rest.ask("DELETE", f"/parameter-contexts/{context['id']}?version={version}&clientId=headrace")
-
-
-@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: str(file.stem))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.stem))
 def test_a_template_comes_back_as_it_went_in(
     file: Path, canvas: Rest, server: flows.Server, tmp_path: Path
 ) -> None:
@@ -58,22 +37,27 @@ def test_wrong_words_are_said(server: flows.Server, tmp_path: Path) -> None:
         flows.export_flow(server, "there is none", tmp_path / "x.json")
     wrong = flows.Server(server.url, server.user, "wrong", server.certificate)
     with pytest.raises(FatalError, match="log in"):
-        flows.import_flow(wrong, TEMPLATES[0])
+        flows.import_flow(wrong, FILES[0])
     assert not (tmp_path / "x.json").exists()
 
 
-@pytest.mark.usefixtures("canvas")
-def test_the_purchases_flow_balances(
-    nifi: NiFi,
-    pg: postgres.Server,
-    broker: kafka.Broker,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def services(
+    pg: postgres.Server, broker: kafka.Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """What the purchases flow needs, in the form of the demo."""
     pg.create_database(SHOP)
-    monkeypatch.setattr(demo_nifi, "folder", lambda: tmp_path)
-    stack: Any = SimpleNamespace(postgres=pg, kafka=broker, mail=SimpleNamespace(port=1))
-    line = demo_nifi.run(stack, nifi, 8_000, 2_000)
+    monkeypatch.setattr(demo_nifi, "folder", lambda: tmp_path / "dictionaries")
+    with mail.Sink(tmp_path / "mail") as sink:
+        yield SimpleNamespace(postgres=pg, kafka=broker, mail=sink)
+    pg.drop_database(SHOP)
+
+
+def test_the_purchases_flow_balances_and_mails(
+    nifi: NiFi, canvas: Rest, server: flows.Server, services: Any, tmp_path: Path
+) -> None:
+    pg, sink = services.postgres, services.mail
+    line = demo_nifi.run(services, nifi, 8_000, 2_000)
     assert line["read"] == 8_000
     assert line["rejected"] > 0
     assert line["read"] == line["loaded"] + line["rejected"]
@@ -84,7 +68,31 @@ def test_the_purchases_flow_balances(
         assert connection.execute("SELECT count(*) FROM headrace.dead_letters").fetchone() == (
             line["rejected"],
         )
-    pg.drop_database(SHOP)
+    # the records that were rejected, and again when they were replayed
+    assert sorted(str(one["Subject"]) for one in sink.messages()) == [
+        "Headrace: load purchases needs you",
+        "Headrace: replay dead letters needs you",
+    ]
+    said = next(one.get_content() for one in sink.messages() if "load" in str(one["Subject"]))
+    assert f"Read: 8000, loaded: {line['loaded']}, rejected: {line['rejected']}" in said
+
+    # a step that fails is mailed with its error
+    group = next(one["id"] for one in canvas.flow("root")["processGroups"])
+    canvas.set_parameters("headrace purchases", {"dictionaries.folder": str(tmp_path / "nowhere")})
+    before = canvas.counters()
+    demo_nifi.trigger(canvas, group, "every day")
+    after = canvas.counters()
+    for name in ("customers.failure", "products.failure"):
+        assert after[name] - before.get(name, 0) == 1
+    assert after["mails.sent"] - before["mails.sent"] == 2
+    failures = sink.messages()[2:]
+    assert {str(one["Subject"]) for one in failures} == {
+        "Headrace: load customers needs you",
+        "Headrace: load products needs you",
+    }
+    assert all(str(tmp_path / "nowhere") in one.get_content() for one in failures)
+    assert all(pg.password not in one.as_string() for one in sink.messages())
+    assert same_flow(canvas, server, group, "purchases", tmp_path)
 
 
 def test_a_killed_nifi_goes_on_and_the_books_balance(

@@ -208,6 +208,8 @@ def test_partitions_have_what_came_in(make: Maker) -> None:
     parts = [(one, json.loads(content)) for one, content in out["success"]]
     assert {one["headrace.partition"] for one, _ in parts} == {"2026-W36", "2026-W37", "2026-W38", "2026-W39"}
     assert len({one["filename"] for one, _ in parts}) == 4
+    assert sorted(int(one["record.count"]) for one, _ in parts) == [1996, 2000, 2000, 2000]
+    assert all(int(one["record.count"]) == len(content) for one, content in parts)
     refused = json.loads(only(out["rejects"])[1])
     assert sum(len(content) for _, content in parts) + len(refused) == 8000
     back = sorted(

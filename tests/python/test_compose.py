@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -122,6 +123,24 @@ def test_the_airline_is_that_of_the_stack(services: dict[str, Any]) -> None:
     for side in ("primary", "replica"):
         assert "-chba_file=/etc/postgresql/pg_hba.conf" in services[f"airports-{side}"]["command"]
         assert f":-{PORTS[side]}}}:" in services[f"airports-{side}"]["ports"][0]
+
+
+def test_nifi_has_the_flows_and_their_parameters(services: dict[str, Any]) -> None:
+    """Every parameter that is given is one of a flow; the ones that name a machine are all given."""
+    text = services["nifi"]["environment"]["NIFI_PARAMETERS"]
+    given = json.loads(re.sub(r"\$\{[A-Z_]+:[^}]*\}", "x", text))
+    own = {}
+    for file in (ROOT / "nifi-templates").glob("*.json"):
+        own |= json.loads(file.read_text())["parameterContexts"]
+    for context, values in given.items():
+        known = {one["name"]: one for one in own[context]["parameters"]}
+        assert set(values) <= set(known)
+        machines = {name for name, one in known.items() if "127.0.0.1" in (one.get("value") or "")}
+        assert machines | {name for name, one in known.items() if one["sensitive"]} <= set(values)
+    assert services["nifi"]["ports"] == ["127.0.0.1:${NIFI_PORT:-8443}:8443"]
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text()
+    assert 'CMD ["python", "-m", "stack.nifi.container", "/var/lib/nifi"]' in dockerfile
+    assert services["nifi"]["volumes"] == ["nifi:/var/lib/nifi"]
 
 
 def test_connections_are_those_of_the_stack(services: dict[str, Any]) -> None:

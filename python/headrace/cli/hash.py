@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from headrace.cli import common
@@ -93,7 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--delimiter", default=None, metavar="C", help="csv: between fields (default: a comma, in .tsv a tab)"
     )
     parser.add_argument("--out", metavar="FILE", help="where the records go (default: standard output)")
-    parser.add_argument("--rejects", metavar="FILE", help="where unreadable records go, as JSON lines")
+    parser.add_argument(
+        "--rejects",
+        metavar="FILE",
+        help="where unreadable records go, as JSON lines; its folder is made when it is missing",
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 when records were rejected")
     common.add_json(parser)
 
@@ -178,6 +183,13 @@ def csv_header(piece: bytes, delimiter: str, hashes: Sequence[Hash]) -> bytes:
     return delimiter.encode().join([header, *(name.encode() for name in quoted)]) + b"\n"
 
 
+def _opened(name: str) -> IO[bytes]:
+    """The file for rejects, empty; its folder is made when it is missing."""
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("wb")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Hash."""
     from headrace import _source, decode_csv, decode_json
@@ -198,7 +210,7 @@ def run(arguments: argparse.Namespace) -> int:
         out: IO[bytes] = (
             stack.enter_context(open(arguments.out, "wb")) if arguments.out else sys.stdout.buffer
         )
-        kept = stack.enter_context(open(arguments.rejects, "wb")) if arguments.rejects else None
+        kept = stack.enter_context(_opened(arguments.rejects)) if arguments.rejects else None
         for number, piece in enumerate(pieces(file, is_csv)):
             if is_csv and number == 0:
                 out.write(csv_header(piece, delimiter, hashes))
