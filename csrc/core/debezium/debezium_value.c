@@ -449,7 +449,8 @@ static int hr_change_iso(const hr_change_rules *rules, const hr_type *type, hr_f
     }
     year += 1; /* the year before 1 is 1 BC to people and the server, 0 to ISO 8601 */
     digits = year < 10000 ? 4 : hr_print_uint64(to, year);
-    hr_print_padded(to, (uint32_t)year, (int)digits);
+    if (year < 10000)
+        hr_print_padded(to, (uint32_t)year, 4);
     memcpy(to + digits, s + used, n - used);
     memcpy(to + digits + n - used, " BC", 3);
     hr_change_set(field, HR_TOKEN_TEXT, to, digits + n - used + 3);

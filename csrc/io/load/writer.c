@@ -20,6 +20,9 @@ static int hr_writer_connect(hr_writer *writer, hr_error *error)
 
     int rc = hr_pg_open(config->dsn, "headrace", writer->cancel, &writer->pg, error);
 
+    /* A transaction may wait: for another worker's keys, or, when the run is one transaction, for the source. */
+    if (rc == HR_OK)
+        rc = hr_pg_exec(writer->pg, "SET idle_in_transaction_session_timeout = 0", NULL, error);
     if (rc == HR_OK && (config->durable_batches || config->commit_at_end))
         rc = hr_pg_commit_synchronously(writer->pg, error);
     else if (rc == HR_OK)
@@ -132,8 +135,8 @@ static int hr_writer_begin(hr_writer *writer, const hr_work *work, bool *changed
 
     *changed = false;
     writer->sql.size = 0;
-    HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "BEGIN; LOCK TABLE ONLY %s IN %s MODE; ", target->quoted,
-                            hr_writer_lock_mode(writer->config)));
+    HR_RETURN_NOT_OK(
+        hr_sql(&writer->sql, error, "BEGIN; LOCK TABLE ONLY %s IN %s MODE; ", target->quoted, hr_writer_lock_mode(writer->config)));
     if (writer->careful || writer->config->commit_at_end)
         HR_RETURN_NOT_OK(hr_sql(&writer->sql, error, "SET CONSTRAINTS ALL IMMEDIATE; "));
     HR_RETURN_NOT_OK(hr_target_fingerprint_sql(writer->pg, &writer->sql, target, error));

@@ -59,6 +59,9 @@ def _add_load(load: argparse.ArgumentParser) -> None:
 
 def _add_verify(verify: argparse.ArgumentParser) -> None:
     verify.add_argument("--source", metavar="CONNINFO", required=True, help="the source database")
+    verify.add_argument(
+        "--primary", metavar="CONNINFO", help="where the connector's slot is, if the source is a standby"
+    )
     verify.add_argument("--lsn", help="the vault as of this LSN, against a source that has stood still since")
     verify.add_argument("--load", action="store_true", help="load what the topics have first")
     verify.add_argument(
@@ -123,9 +126,11 @@ def _verify(arguments: argparse.Namespace) -> int:
     from headrace.vault import vault_verify
 
     common.warn_about_password(arguments.source)
+    common.warn_about_password(arguments.primary)
     found = vault_verify(
         arguments.mapping,
         arguments.source,
+        primary=arguments.primary,
         lsn=arguments.lsn,
         load=arguments.load,
         patience=arguments.patience,

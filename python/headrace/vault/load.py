@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,7 @@ from headrace.receipt import Receipt
 from headrace.vault.contract import check
 from headrace.vault.mapping import Table, VaultMapping, read_mapping
 from headrace.vault.settings import column_map, vault_settings
+from headrace.vault.side_by_side import SideBySide
 
 DEFAULT_THREADS = 2
 
@@ -158,50 +157,21 @@ def vault_load(
     with Connection(dsn or "") as connection:
         check(connection, read, [t for t in read.tables.values() if t.source in chosen])
     receipts: dict[str, Receipt] = {}
-    stop = threading.Event()
-
-    def watch(_: object) -> None:
-        if stop.is_set():
-            raise _Stopped
+    side = SideBySide(threads, "headrace-vault")
 
     def one(table: Table) -> None:
-        if stop.is_set():
-            return
         built = load_settings(read, table, dsn=dsn, kafka=known, **settings)
         try:
-            receipts[table.source] = _load.run(built, progress=watch)
+            receipts[table.source] = _load.run(built, progress=side.watch)
         except SchemaError as error:
             raise SchemaError(f"{table.source}: {error}") from error
         if progress is not None:
             progress(table.source)
 
     for group in read.groups():
-        _side_by_side([t for t in group if t.source in chosen], one, threads, stop)
+        side.run([t for t in group if t.source in chosen], one)
     ordered = {name: receipts[name] for name in read.tables if name in receipts}
     return VaultReceipt(ordered, time.monotonic() - started, waiting)
-
-
-class _Stopped(Exception):
-    """Another table's load has failed, or the caller was interrupted."""
-
-
-def _side_by_side(
-    tables: list[Table], one: Callable[[Table], None], threads: int, stop: threading.Event
-) -> None:
-    """Run the loads in threads. A failure is raised when all have ended; an interrupt stops them."""
-    if len(tables) <= 1 or threads <= 1:
-        for table in tables:
-            one(table)
-        return
-    with ThreadPoolExecutor(min(threads, len(tables)), thread_name_prefix="headrace-vault") as pool:
-        futures = [pool.submit(one, table) for table in tables]
-        try:
-            failures = [e for e in (future.exception() for future in futures) if e is not None]
-        except BaseException:
-            stop.set()
-            raise
-    if failures:
-        raise failures[0]
 
 
 def kafka_settings(

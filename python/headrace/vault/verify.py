@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +15,23 @@ from headrace.errors import RetriableError, SchemaError, UsageError
 from headrace.vault.ddl import literal, qualified, quote
 from headrace.vault.load import kafka_settings
 from headrace.vault.mapping import Table, VaultMapping, read_mapping
+from headrace.vault.side_by_side import SideBySide
 
 DEFAULT_MEMORY = 256 << 20
 DEFAULT_KEEP = 10
 DEFAULT_PATIENCE = 120.0
 _POLL = 0.2
 
+_AWAKE = "SET idle_in_transaction_session_timeout = 0; "
+"""The sessions wait for each other, with their transactions open."""
+
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
 _NOW = """
-SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot(),
-    CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-         ELSE pg_catalog.pg_current_wal_insert_lsn() END
+SELECT pg_catalog.pg_export_snapshot(), s, CASE WHEN standby THEN pg_catalog.pg_last_wal_replay_lsn()
+    ELSE pg_catalog.pg_current_wal_insert_lsn() END,
+    NOT standby OR pg_catalog.pg_snapshot_xmin(s) = pg_catalog.pg_snapshot_xmax(s)
+FROM pg_catalog.pg_current_snapshot() s, pg_catalog.pg_is_in_recovery() standby
 """
 _SLOT = """
 SELECT confirmed_flush_lsn >= $2::pg_catalog.pg_lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = $1
@@ -166,6 +172,7 @@ def vault_verify(
     source: str,
     *,
     dsn: str | None = None,
+    primary: str | None = None,
     lsn: int | str | None = None,
     tables: Sequence[str] | None = None,
     brokers: str | None = None,
@@ -180,7 +187,8 @@ def vault_verify(
 ) -> Verification:
     """Rebuild every source table from the vault and compare it with the source, row by row.
 
-    source: the source database, a conninfo; dsn: the vault's
+    source: the source database, a conninfo; dsn: the vault's; primary: where the connector's slot is, when
+      the source is a standby
     lsn: compare the vault as of this log sequence number ("0/16B3748" or a number) with the source as it is:
       right when the source has stood still since
     brokers, kafka: as in vault_load; then it waits, at most `patience` seconds, until the vault has all that
@@ -205,12 +213,11 @@ def vault_verify(
         raise UsageError(f"{next(iter(settings))} is a setting of the load, which load=True asks for")
     started = time.monotonic()
     with Connection(source) as holder:
-        holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        exported, snapshot, now = (str(value) for value in holder.query(_NOW)[0])
+        exported, snapshot, now = _hold(holder, lsn is None, started + patience)
         if lsn is None and (brokers or kafka or load):
             _catch_up(
                 read,
-                source=source,
+                source=primary or source,
                 dsn=dsn,
                 lsn=now,
                 tables=chosen,
@@ -219,14 +226,14 @@ def vault_verify(
                 load=settings if load else None,
                 deadline=started + patience,
             )
-        condition = _condition(lsn, snapshot)
-        begin = (
-            f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {literal(exported)}"
-        )
+        condition = _condition(lsn, snapshot, now)
+        begin = f"{_AWAKE}{_READ}; SET TRANSACTION SNAPSHOT {literal(exported)}"
+        side = SideBySide(threads, "headrace-verify")
+        results: dict[str, TableComparison] = {}
 
-        def one(table: Table) -> TableComparison:
+        def one(table: Table) -> None:
             columns, notes = _columns(holder_columns[table.source], table)
-            found = _compare(
+            results[table.source] = _compare(
                 read,
                 table,
                 columns=columns,
@@ -237,16 +244,15 @@ def vault_verify(
                 memory=memory,
                 keep=keep,
                 notes=notes,
+                watch=side.watch,
             )
             if progress is not None:
                 progress(table.source)
-            return found
 
         holder_columns = {t.source: _source_columns(holder, t) for t in chosen}
-        with ThreadPoolExecutor(max(1, threads), thread_name_prefix="headrace-verify") as pool:
-            results = list(pool.map(one, chosen)) if threads > 1 else [one(table) for table in chosen]
+        side.run(chosen, one)
     return Verification(
-        results,
+        [results[table.source] for table in chosen],
         str(lsn) if lsn is not None else now,
         None if lsn is not None else snapshot,
         time.monotonic() - started,
@@ -264,11 +270,34 @@ def lsn_number(lsn: int | str) -> int:
         raise UsageError(f"{lsn!r} is no LSN: write it as 0/16B3748 or as a number") from None
 
 
-def _condition(lsn: int | str | None, snapshot: str) -> str:
-    """The arguments of the functions row_<table>_as_of."""
+def _hold(holder: Connection, exact: bool, deadline: float) -> tuple[str, str, str]:
+    """Open the transaction whose snapshot is compared; its exported name, the snapshot, its LSN.
+
+    A standby's snapshots do not name the transactions that are under way (exact: they must be known): it is
+    asked again until there are none. RetriableError when that does not happen in time.
+    """
+    holder.script(_AWAKE)
+    while True:
+        holder.script(_READ)
+        exported, snapshot, now, known = (str(value) for value in holder.query(_NOW)[0])
+        if known == "t" or not exact:
+            return exported, snapshot, now
+        holder.script("ROLLBACK")
+        if time.monotonic() >= deadline:
+            raise RetriableError(
+                "the source is a standby, and transactions are always under way there, of which its "
+                "snapshots do not say which they are: verify against the primary, or with more patience"
+            )
+        time.sleep(_POLL)
+
+
+def _condition(lsn: int | str | None, snapshot: str, now: str) -> str:
+    """The arguments of the functions row_<table>_as_of. Rows that an incremental snapshot read later than
+    ours come with a later LSN, and of no transaction.
+    """
     if lsn is not None:
         return f"lsn => {lsn_number(lsn)}"
-    return f"snapshot => {literal(snapshot)}::pg_catalog.pg_snapshot"
+    return f"lsn => {lsn_number(now)}, snapshot => {literal(snapshot)}::pg_catalog.pg_snapshot"
 
 
 def _source_name(table: Table) -> str:
@@ -306,6 +335,7 @@ def _compare(
     memory: int,
     keep: int,
     notes: Sequence[str],
+    watch: Callable[[str], object],
 ) -> TableComparison:
     from headrace import _headrace
 
@@ -316,15 +346,14 @@ def _compare(
         "left": {"dsn": source, "begin": begin, "query": f"SELECT {listed} FROM {_source_name(table)}"},
         "right": {
             "dsn": dsn or "",
-            "begin": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; "
-            "SET LOCAL work_mem = '64MB'",
+            "begin": f"{_AWAKE}{_READ}; SET LOCAL jit = off; SET LOCAL work_mem = '64MB'",
             "query": f"SELECT {listed} FROM {function}({condition})",
         },
         "key": len(table.key),
         "memory": memory,
         "keep": keep,
     }
-    answer = json.loads(_headrace.compare_queries(json.dumps(settings)))
+    answer = json.loads(_headrace.compare_queries(json.dumps(settings), watch))
     examples = [_example(example, columns, len(table.key)) for example in answer["examples"]]
     return TableComparison(
         table=table.source,
@@ -404,7 +433,7 @@ def _wait_for_slot(slot: str, source: str, lsn: str, deadline: float) -> None:
             if not found:
                 raise SchemaError(
                     f"the source has no replication slot {slot}: start the connector, name its slot in the "
-                    "mapping (source: slot), or verify with an LSN"
+                    "mapping (source: slot), name the primary of a standby, or verify with an LSN"
                 )
             if found[0][0] == "t":
                 return
