@@ -283,6 +283,8 @@ def window_topic(
     until: "end" (of the topic, as it is at the start) or "forever".
     workers: threads; workers of several processes share the partitions. instance: names this process, so that
       it takes its partitions up at once after a crash; processes of one job need different ones.
+    snapshot: open windows are saved at least so often (1h), so that a restart need not read again what the
+      topic keeps no longer: well below its retention.
     kafka: librdkafka's settings. progress: called with a WindowProgress up to five times a second.
 
     Raises UsageError, FencedError, SchemaError, BalanceError (all FatalError) or RetriableError; `receipt` of
@@ -436,7 +438,9 @@ def build(
     run_id: str | None = None,
     idle: Any = "10s",
     commit_ms: int | None = None,
+    snapshot: Any = "1h",
     snapshot_bytes: int | None = None,
+    transaction_bytes: int | None = None,
 ) -> dict[str, Any]:
     """The settings as one object; window_topic explains each. UsageError for what cannot be."""
     if time_unit not in _TIME_UNITS:
@@ -483,7 +487,9 @@ def build(
         "close_all": close_all,
         "idle_ms": _micros(idle, "idle") // 1000,
         "commit_ms": commit_ms,
+        "snapshot_ms": max(_micros(snapshot, "snapshot") // 1000, 1),
         "snapshot_bytes": snapshot_bytes,
+        "transaction_bytes": transaction_bytes,
         "workers": workers,
         "max_records": max_records,
         "max_seconds": float(max_seconds) if max_seconds is not None else None,

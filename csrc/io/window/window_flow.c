@@ -7,6 +7,9 @@
 #include "window_group.h"
 
 #define HR_FLOW_NAME 320
+#define HR_FLOW_COMMITS 256                 /* before a snapshot is made because marks are large */
+#define HR_FLOW_LOSSES 5                    /* of a share in a row: then something is wrong that does not pass */
+#define HR_FLOW_TRANSACTION_LEAST (1 << 20) /* transactions are not made smaller than that because they take long */
 
 /* ---- taking over ---- */
 
@@ -182,6 +185,7 @@ static void hr_flow_report_taken(hr_flow *flow)
         report->held_before += flow->state.held_count - report->held;
         report->held = flow->state.held_count;
     }
+    report->stale = hr_flow_is_stale(flow);
     pthread_mutex_unlock(&flow->job->lock);
 }
 
@@ -237,6 +241,9 @@ void hr_flow_close(hr_flow *flow)
         return;
     if (flow->owned)
         atomic_fetch_sub(&flow->job->owned[flow->partition], 1);
+    pthread_mutex_lock(&flow->job->lock);
+    flow->job->reports[flow->partition].stale = false; /* the next owner sees to it */
+    pthread_mutex_unlock(&flow->job->lock);
     hr_transaction_close(flow->transaction);
     hr_windows_free(flow->windows);
     hr_window_state_free(&flow->state);
@@ -381,24 +388,32 @@ static int hr_flow_send_results(hr_flow *flow, hr_error *error)
 int hr_flow_emit(hr_flow *flow, bool all, hr_error *error)
 {
     hr_buffer partial = {0};
+    size_t most;
     int rc;
 
     if (hr_flow_replays(flow) || flow->state.closed_all)
         return HR_OK;
+    all = flow->ending = flow->ending || all; /* what was begun goes on */
+    most = (size_t)atomic_load(&flow->job->transaction_bytes);
+    flow->more = flow->outbox.bytes.size >= most;
+    if (flow->more)
+        return HR_OK;
+    most -= flow->outbox.bytes.size;
     if (all && !flow->merge)
         HR_RETURN_NOT_OK(hr_windows_settle(flow->windows, -1, error));
     if (flow->merge || !flow->job->merges) {
         hr_batch_clear(flow->results);
-        HR_RETURN_NOT_OK(hr_windows_close(flow->windows, all, flow->results, error));
+        HR_RETURN_NOT_OK(hr_windows_close_some(flow->windows, all, most, &flow->more, flow->results, error));
         flow->dirty = flow->dirty || flow->results->length > 0;
         rc = hr_flow_send_results(flow, error);
     } else {
-        rc = hr_windows_close_partial(flow->windows, all, &partial, error);
+        rc = hr_windows_close_partial_some(flow->windows, all, most, &flow->more, &partial, error);
         if (rc == HR_OK && (partial.size > 0 || flow->state.told < flow->next))
             rc = hr_flow_send_partial(flow, &partial, all, error);
         hr_buffer_free(&partial);
     }
-    if (rc == HR_OK && all)
+    flow->dirty = flow->dirty || flow->more;
+    if (rc == HR_OK && all && !flow->more)
         flow->state.closed_all = flow->dirty = true;
     return rc;
 }
@@ -442,25 +457,71 @@ static int hr_flow_balance(hr_flow *flow, hr_window_lane_stats *lane, hr_error *
     return HR_OK;
 }
 
-/* A mark, or a snapshot when reading again from the oldest mark would cost much more than writing one. */
-static int hr_flow_save(hr_flow *flow, hr_error *error)
+bool hr_flow_is_stale(const hr_flow *flow)
+{
+    const hr_window_state *state = &flow->state;
+    int64_t age;
+
+    if (state->mark_count == 0 || state->marks[0].position >= state->position)
+        return false;
+    age = hr_window_clock_ms() - state->marks[0].made_ms;
+    return age >= flow->job->config.snapshot_ms || age < -flow->job->config.snapshot_ms; /* the clock was set back */
+}
+
+/* A snapshot is due when reading again from the oldest mark would cost much more than writing one, when that mark has become old, as the
+ * topic does not keep its frames for ever, and when the marks have become large. */
+static bool hr_flow_wants_snapshot(const hr_flow *flow)
+{
+    const hr_window_state *state = &flow->state;
+    int64_t since = flow->read - (state->mark_count > 0 ? state->marks[0].read : 0);
+    hr_window_stats stats;
+
+    if (state->mark_count == 0)
+        return false;
+    if (hr_flow_is_stale(flow) || (state->marks[state->mark_count - 1].epoch - state->marks[0].epoch > HR_FLOW_COMMITS &&
+                                   2 * hr_window_state_mark_bytes(state) > HR_WINDOW_MARK_BYTES))
+        return true;
+    if (since <= flow->job->config.snapshot_bytes)
+        return false;
+    hr_windows_stats(flow->windows, &stats);
+    return since > flow->job->config.snapshot_bytes + 8 * (int64_t)stats.memory && stats.open_windows > 0;
+}
+
+/* All windows into the state topic. What does not fit into the transaction goes before, in others: it counts when the state names it. */
+static int hr_flow_save_snapshot(hr_flow *flow, const hr_buffer *bytes, int64_t epoch, bool *lost, hr_error *error)
+{
+    size_t most = (size_t)atomic_load(&flow->job->transaction_bytes);
+    hr_outbox before = {0};
+    int32_t piece = 0;
+    int rc = HR_OK;
+
+    while (rc == HR_OK && piece >= 0 && !*lost) {
+        bool fits = (size_t)piece * HR_STATE_PIECE + most + HR_STATE_PIECE > bytes->size;
+
+        rc = hr_window_state_write_snapshot(&flow->state, bytes, epoch, &piece, fits ? SIZE_MAX : most, flow->job->config.state,
+                                            flow->partition, fits ? &flow->outbox : &before, error);
+        if (rc == HR_OK && !fits)
+            rc = hr_transaction_publish(flow->transaction, &before, NULL, NULL, lost, error);
+        hr_outbox_clear(&before);
+    }
+    hr_outbox_free(&before);
+    return rc;
+}
+
+/* A mark, or a snapshot. */
+static int hr_flow_save(hr_flow *flow, bool *lost, hr_error *error)
 {
     hr_window_state *state = &flow->state;
-    hr_window_stats stats;
     hr_buffer bytes = {0};
-    int64_t epoch, oldest, since = flow->read - (state->mark_count > 0 ? state->marks[0].read : 0);
-    bool snapshot;
-    int rc;
+    int64_t epoch, oldest;
+    bool snapshot = hr_flow_wants_snapshot(flow);
+    int rc = hr_windows_save(flow->windows, snapshot, &bytes, &epoch, error);
 
-    hr_windows_stats(flow->windows, &stats);
-    snapshot = since > flow->job->config.snapshot_bytes + 8 * (int64_t)stats.memory && stats.open_windows > 0 && state->mark_count > 0;
-    rc = hr_windows_save(flow->windows, snapshot, &bytes, &epoch, error);
     if (rc == HR_OK && snapshot) {
-        rc = hr_window_state_write_snapshot(&bytes, epoch, flow->job->config.state, flow->partition, &flow->outbox, error);
+        rc = hr_flow_save_snapshot(flow, &bytes, epoch, lost, error);
         hr_buffer_free(&bytes);
-        state->snapshot_epoch = epoch;
     }
-    if (rc != HR_OK) {
+    if (rc != HR_OK || *lost) {
         hr_buffer_free(&bytes);
         return rc;
     }
@@ -516,34 +577,84 @@ static void hr_flow_committed(hr_flow *flow, const hr_window_word *word, int32_t
     report->to = flow->state.position;
     report->held = held;
     job->words[flow->partition] = *word;
+    report->losses = 0;
+    report->stale = hr_flow_is_stale(flow);
     hr_window_counts_add(&report->counts, &flow->pending);
     hr_window_counts_add(&job->counts, &flow->pending);
     pthread_mutex_unlock(&job->lock);
     memset(&flow->pending, 0, sizeof(flow->pending));
     hr_outbox_clear(&flow->outbox);
     flow->table_early.size = flow->table_final.size = 0;
-    flow->fresh = flow->dirty = flow->last_word = false;
+    flow->fresh = flow->dirty = false;
+    flow->last_word = flow->last_word && flow->more; /* it was not sent yet */
     flow->committed_ms = hr_kafka_now_ms();
     hr_flow_remember(flow);
 }
 
-int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bool *lost, hr_error *error)
+/* The share was lost. That is as it should be when it has gone to somebody else, but not when it comes back and is lost again for ever. */
+static int hr_flow_lost(hr_flow *flow, hr_error *error)
+{
+    hr_window_job *job = flow->job;
+    int64_t timeout_ms, most = atomic_load(&job->transaction_bytes);
+    bool expired = hr_transaction_expired(flow->transaction, &timeout_ms);
+    int32_t losses;
+
+    pthread_mutex_lock(&job->lock);
+    losses = ++job->reports[flow->partition].losses;
+    pthread_mutex_unlock(&job->lock);
+    if (expired && most > HR_FLOW_TRANSACTION_LEAST) /* in smaller pieces it may get there */
+        atomic_store(&job->transaction_bytes, most / 4 > HR_FLOW_TRANSACTION_LEAST ? most / 4 : HR_FLOW_TRANSACTION_LEAST);
+    if (losses < HR_FLOW_LOSSES)
+        return HR_OK;
+    if (expired)
+        hr_error_set(error, HR_EKAFKA,
+                     "share %d of window job \"%s\" could not commit %d times in a row: a transaction of %lld messages (%lld bytes) took "
+                     "longer than %lld ms; raise the Kafka setting transaction.timeout.ms (and the brokers' transaction.max.timeout.ms)",
+                     (int)flow->partition, job->config.job, (int)losses, (long long)flow->outbox.count, (long long)flow->outbox.bytes.size,
+                     (long long)timeout_ms);
+    else
+        hr_error_set(error, HR_EKAFKA,
+                     "share %d of window job \"%s\" was taken away before it could commit, %d times in a row: is there another process "
+                     "that uses the job's name, outside of its group?",
+                     (int)flow->partition, job->config.job, (int)losses);
+    if (error != NULL)
+        error->retriable = true;
+    return HR_EKAFKA;
+}
+
+/* While windows of the second stage are still to come, its round is not over. Returns what it will be then. */
+static int64_t hr_flow_hold_round(hr_flow *flow)
+{
+    int64_t over = flow->state.over;
+
+    if (!flow->merge || !flow->more)
+        return over;
+    pthread_mutex_lock(&flow->job->lock);
+    if (flow->job->words[flow->partition].known && flow->job->words[flow->partition].round < over)
+        flow->state.over = flow->job->words[flow->partition].round;
+    pthread_mutex_unlock(&flow->job->lock);
+    return over;
+}
+
+/* One transaction. */
+static int hr_flow_publish(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bool *lost, hr_error *error)
 {
     rd_kafka_topic_partition_list_t *offsets = NULL;
     hr_window_lane_stats lane = {0};
     hr_window_word word;
+    int64_t over;
     int rc;
 
-    *lost = false;
-    if (hr_flow_replays(flow) || !hr_flow_is_whole(flow))
-        return HR_OK;
     HR_RETURN_NOT_OK(hr_flow_emit(flow, false, error));
     HR_RETURN_NOT_OK(hr_flow_emit_early(flow, error));
+    over = hr_flow_hold_round(flow);
     if (!flow->merge)
         HR_RETURN_NOT_OK(hr_flow_balance(flow, &lane, error));
-    if (flow->last_word)
+    if (flow->last_word && !flow->more)
         HR_RETURN_NOT_OK(hr_flow_send_last_word(flow, error));
-    HR_RETURN_NOT_OK(hr_flow_save(flow, error));
+    HR_RETURN_NOT_OK(hr_flow_save(flow, lost, error));
+    if (*lost)
+        return HR_OK;
     if (table != NULL) {
         HR_RETURN_NOT_OK(hr_window_table_write(table, &flow->table_early, error));
         HR_RETURN_NOT_OK(hr_window_table_write(table, &flow->table_final, error));
@@ -555,7 +666,19 @@ int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bo
     rd_kafka_topic_partition_list_destroy(offsets);
     if (rc == HR_OK && !*lost)
         hr_flow_committed(flow, &word, lane.held);
+    flow->state.over = over;
     return rc;
+}
+
+int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bool *lost, hr_error *error)
+{
+    *lost = false;
+    if (hr_flow_replays(flow) || !hr_flow_is_whole(flow))
+        return HR_OK;
+    do
+        HR_RETURN_NOT_OK(hr_flow_publish(flow, member, table, lost, error));
+    while (flow->more && !*lost && !atomic_load(&flow->job->cancel));
+    return *lost ? hr_flow_lost(flow, error) : HR_OK;
 }
 
 void hr_window_counts_add(hr_window_counts *to, const hr_window_counts *more)

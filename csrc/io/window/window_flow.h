@@ -32,6 +32,8 @@ typedef struct hr_flow {
     int64_t read;    /* bytes read since it was taken over */
     bool fresh;      /* it has no state yet */
     bool dirty;      /* something to publish though no frame has come */
+    bool more;       /* windows that are due wait for the next transaction: this one is full */
+    bool ending;     /* every window is being output, in as many transactions as it takes */
     bool idle;       /* in a job that goes on for ever: nothing comes, and the other partitions need not wait for it */
     bool last_word;  /* the next transaction tells the second stage that state.round is done with here */
     bool owned;      /* it is counted in job->owned */
@@ -66,15 +68,19 @@ static inline bool hr_flow_replays(const hr_flow *flow)
     return flow->next < flow->state.position;
 }
 
+/* Whether it would have to begin to read again so far back that the topic may not keep that for long: a snapshot is due. */
+bool hr_flow_is_stale(const hr_flow *flow);
+
 /* Note a record of the next chunk; it stays valid until hr_flow_take. */
 int hr_flow_note(hr_flow *flow, const hr_record *record, hr_error *error);
 /* Take the noted records in: frames into the windows, partials into the second stage. */
 int hr_flow_take(hr_flow *flow, hr_decoder *decoder, hr_error *error);
 /* Nothing before `next` is to come any more. */
 void hr_flow_pass(hr_flow *flow, int64_t next);
-/* Close what can be closed (`all`: everything, the input is over) into the outbox. */
+/* Close what can be closed (`all`: everything, the input is over) into the outbox, as much as a transaction holds. */
 int hr_flow_emit(hr_flow *flow, bool all, hr_error *error);
-/* Publish. Nothing while rows are read again. *lost: the share belongs to somebody else now. */
+/* Publish, in several transactions when there is much. Nothing while rows are read again. *lost: the share belongs to somebody else now, or
+ * its transaction took too long: it must be closed, and may be taken again. HR_EKAFKA (retriable) when that happens again and again. */
 int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bool *lost, hr_error *error);
 /* Its lane's watermark; the second stage's: that of all. */
 int64_t hr_flow_watermark(const hr_flow *flow);

@@ -19,7 +19,9 @@ typedef struct hr_window_counts {
 
 /* One partition, as far as this run has committed it. */
 typedef struct hr_window_report {
-    bool taken; /* by a worker of this run */
+    bool taken;     /* by a worker of this run */
+    bool stale;     /* a snapshot is due: a run does not end before */
+    int32_t losses; /* in a row */
     int64_t from, to;
     int64_t held_before, held;
     hr_window_counts counts;
@@ -53,20 +55,21 @@ typedef struct hr_window_job {
     atomic_bool cancel; /* stop now, committing nothing more */
     atomic_bool stop;   /* commit what is in hand, then stop */
     atomic_llong budget;
-    int64_t deadline_ms;       /* 0 none */
-    atomic_llong *ends;        /* of each partition: where the run ends; grows when other processes come */
-    atomic_int ends_version;   /* counts up when ends have grown */
-    atomic_int *owned;         /* of each partition, and of the second stage behind them: shares of this process's workers */
-    pthread_mutex_t lock;      /* guards the rest */
-    hr_window_report *reports; /* as many as owned */
-    hr_window_word *words;     /* likewise */
-    int64_t words_ms;          /* when the brokers were last asked for those of shares that are not ours */
-    bool words_asked;          /* they have answered once */
-    bool asking;               /* a worker is asking for words, or ends, right now */
-    int64_t round;             /* the last round that our ends are good for */
-    int64_t opened;            /* the last one that this process has opened */
-    int64_t need;              /* the round that has to be over for this run; 0: not known yet */
-    int64_t alive, alive_at;   /* a process that goes on for ever has the second stage: its last number, and the end of the partials then */
+    atomic_llong transaction_bytes; /* about as many go into one; fewer when it took too long */
+    int64_t deadline_ms;            /* 0 none */
+    atomic_llong *ends;             /* of each partition: where the run ends; grows when other processes come */
+    atomic_int ends_version;        /* counts up when ends have grown */
+    atomic_int *owned;              /* of each partition, and of the second stage behind them: shares of this process's workers */
+    pthread_mutex_t lock;           /* guards the rest */
+    hr_window_report *reports;      /* as many as owned */
+    hr_window_word *words;          /* likewise */
+    int64_t words_ms;               /* when the brokers were last asked for those of shares that are not ours */
+    bool words_asked;               /* they have answered once */
+    bool asking;                    /* a worker is asking for words, or ends, right now */
+    int64_t round;                  /* the last round that our ends are good for */
+    int64_t opened;                 /* the last one that this process has opened */
+    int64_t need;                   /* the round that has to be over for this run; 0: not known yet */
+    int64_t alive, alive_at; /* a process that goes on for ever has the second stage: its last number, and the end of the partials then */
     hr_window_counts counts;
 } hr_window_job;
 

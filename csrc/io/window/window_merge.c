@@ -12,7 +12,8 @@
 
 int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all, hr_error *error)
 {
-    int64_t position = closed_all ? INT64_MAX : flow->next;
+    /* when more follows, the second stage has not heard all up to there */
+    int64_t position = flow->more ? flow->state.told : closed_all ? INT64_MAX : flow->next;
     size_t at = 0;
 
     for (int32_t piece = 0; piece == 0 || at < bytes->size; piece++) {

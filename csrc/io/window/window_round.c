@@ -295,17 +295,19 @@ static int hr_round_beside(hr_window_worker *worker, bool *over, hr_error *error
 static int hr_round_end(hr_window_worker *worker, hr_error *error)
 {
     hr_window_job *job = worker->job;
-    bool over;
+    bool over, stale = false;
 
     for (int32_t p = 0; p < job->lanes.count; p++)
         if (worker->flows[p] != NULL && worker->flows[p]->unverified)
             return HR_OK; /* nothing is known to be done yet */
     pthread_mutex_lock(&job->lock);
     over = hr_round_is_over(job);
+    for (int32_t i = 0; i < job->lanes.count + job->merges; i++)
+        stale = stale || job->reports[i].stale;
     pthread_mutex_unlock(&job->lock);
     if (!over && job->merges)
         HR_RETURN_NOT_OK(hr_round_beside(worker, &over, error));
-    if (over)
+    if (over && !stale)
         atomic_store(&job->stop, true);
     return HR_OK;
 }

@@ -2,6 +2,7 @@
 #include "window_state.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -10,11 +11,13 @@
 #include "io/kafka/kafka_admin.h"
 #include "io/source/source.h"
 
-#define HR_STATE_MAGIC "HRSHARE2"
+#define HR_STATE_MAGIC "HRSHARE3"
 #define HR_STATE_MAGIC_1 "HRSHARE1" /* without rounds */
-#define HR_STATE_PIECE 900000       /* below the brokers' usual limit for a message */
+#define HR_STATE_MAGIC_2 "HRSHARE2" /* without the times of marks, and a second snapshot */
 #define HR_STATE_PIECES 100000
 #define HR_STATE_FETCH_MS 1000
+
+static const char *const hr_state_slots[2] = {"snapshot", "snapshot2"};
 
 /* ---- memory ---- */
 
@@ -66,17 +69,34 @@ static int32_t hr_window_mark_least(const hr_window_state *state)
     return least;
 }
 
+size_t hr_window_state_mark_bytes(const hr_window_state *state)
+{
+    size_t bytes = 0;
+
+    for (int32_t i = 0; i < state->mark_count; i++)
+        bytes += state->marks[i].bytes.size;
+    return bytes;
+}
+
+int64_t hr_window_clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 int64_t hr_window_state_push(hr_window_state *state, int64_t epoch, int64_t position, bool snapshot, hr_buffer *bytes, int64_t oldest)
 {
     hr_window_mark *mark = &state->marks[state->mark_count++];
 
-    *mark = (hr_window_mark){.epoch = epoch, .position = position, .snapshot = snapshot, .bytes = *bytes};
+    *mark = (hr_window_mark){.epoch = epoch, .position = position, .snapshot = snapshot, .bytes = *bytes, .made_ms = hr_window_clock_ms()};
     memset(bytes, 0, sizeof(*bytes));
     if (snapshot)
         oldest = epoch; /* it has all windows */
     while (state->mark_count > 1 && state->marks[1].epoch <= oldest)
         hr_window_mark_drop(state, 0);
-    if (state->mark_count > HR_WINDOW_MARKS)
+    while (state->mark_count > HR_WINDOW_MARKS || (state->mark_count > 2 && hr_window_state_mark_bytes(state) > HR_WINDOW_MARK_BYTES))
         hr_window_mark_drop(state, hr_window_mark_least(state));
     return state->marks[0].epoch;
 }
@@ -154,6 +174,7 @@ static int hr_window_state_put(const hr_window_state *state, hr_buffer *out, hr_
     HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->told, error));
     HR_RETURN_NOT_OK(hr_wire_put_i64(out, state->snapshot_epoch, error));
     HR_RETURN_NOT_OK(hr_wire_put_u8(out, state->closed_all, error));
+    HR_RETURN_NOT_OK(hr_wire_put_u8(out, (uint8_t)state->slot, error));
     HR_RETURN_NOT_OK(hr_wire_put_varint(out, (uint64_t)state->mark_count, error));
     for (int32_t i = 0; i < state->mark_count; i++) {
         const hr_window_mark *mark = &state->marks[i];
@@ -161,6 +182,7 @@ static int hr_window_state_put(const hr_window_state *state, hr_buffer *out, hr_
         HR_RETURN_NOT_OK(hr_wire_put_i64(out, mark->epoch, error));
         HR_RETURN_NOT_OK(hr_wire_put_i64(out, mark->position, error));
         HR_RETURN_NOT_OK(hr_wire_put_u8(out, mark->snapshot, error));
+        HR_RETURN_NOT_OK(hr_wire_put_i64(out, mark->made_ms, error));
         HR_RETURN_NOT_OK(hr_wire_put_bytes(out, mark->bytes.data, mark->bytes.size, error));
     }
     HR_RETURN_NOT_OK(hr_wire_put_varint(out, (uint64_t)state->held_count, error));
@@ -181,17 +203,16 @@ static int hr_window_state_put(const hr_window_state *state, hr_buffer *out, hr_
     return hr_wire_put_i64(out, state->over, error);
 }
 
-/* Pieces under "<name>/<i>", each headed by the number of the whole, its length, and its checksum. */
-static int hr_window_state_put_pieces(const char *name, int64_t number, const hr_buffer *bytes, const char *topic, int32_t partition,
-                                      hr_outbox *outbox, hr_error *error)
+/* Pieces [from, until) under "<name>/<i>", each headed by the number of the whole, its length, and its checksum. */
+static int hr_window_state_put_pieces(const char *name, int64_t number, const hr_buffer *bytes, int32_t from, int32_t until,
+                                      const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error)
 {
     uint64_t sum = XXH3_64bits(bytes->data, bytes->size);
     hr_buffer piece = {0};
     int rc = HR_OK;
-    int32_t i = 0;
 
-    for (size_t at = 0; rc == HR_OK && (at < bytes->size || i == 0); at += HR_STATE_PIECE, i++) {
-        size_t n = bytes->size - at < HR_STATE_PIECE ? bytes->size - at : HR_STATE_PIECE;
+    for (int32_t i = from; rc == HR_OK && i < until; i++) {
+        size_t at = (size_t)i * HR_STATE_PIECE, n = bytes->size - at < HR_STATE_PIECE ? bytes->size - at : HR_STATE_PIECE;
         char key[32];
         hr_kafka_message message = {.key = key, .key_len = (size_t)snprintf(key, sizeof(key), "%s/%d", name, (int)i)};
 
@@ -212,21 +233,63 @@ static int hr_window_state_put_pieces(const char *name, int64_t number, const hr
     return rc;
 }
 
-int hr_window_state_write(const hr_window_state *state, const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error)
+static int32_t hr_window_state_count(const hr_buffer *bytes)
+{
+    return bytes->size == 0 ? 1 : (int32_t)((bytes->size + HR_STATE_PIECE - 1) / HR_STATE_PIECE);
+}
+
+/* The topic keeps `kept` of *count pieces: a tombstone for each of the others, so that compaction takes them away. */
+static int hr_window_state_bury(const char *name, int32_t kept, int32_t *count, const char *topic, int32_t partition, hr_outbox *outbox,
+                                hr_error *error)
+{
+    for (int32_t i = kept; i < *count; i++) {
+        char key[32];
+        hr_kafka_message message = {.key = key, .key_len = (size_t)snprintf(key, sizeof(key), "%s/%d", name, (int)i)};
+
+        HR_RETURN_NOT_OK(hr_outbox_add(outbox, topic, partition, &message, error));
+    }
+    *count = kept;
+    return HR_OK;
+}
+
+int hr_window_state_write(hr_window_state *state, const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error)
 {
     hr_buffer bytes = {0};
     int rc = hr_window_state_put(state, &bytes, error);
+    int32_t count = hr_window_state_count(&bytes);
 
     if (rc == HR_OK)
-        rc = hr_window_state_put_pieces("state", state->marks[state->mark_count - 1].epoch, &bytes, topic, partition, outbox, error);
+        rc = hr_window_state_put_pieces("state", state->marks[state->mark_count - 1].epoch, &bytes, 0, count, topic, partition, outbox,
+                                        error);
     hr_buffer_free(&bytes);
+    if (rc == HR_OK && state->pieces < count)
+        state->pieces = count;
+    if (rc == HR_OK)
+        rc = hr_window_state_bury("state", count, &state->pieces, topic, partition, outbox, error);
+    for (int i = 0; rc == HR_OK && i < 2; i++)
+        if (i != state->slot || !state->marks[0].snapshot)
+            rc = hr_window_state_bury(hr_state_slots[i], 0, &state->snapshot_pieces[i], topic, partition, outbox, error);
     return rc;
 }
 
-int hr_window_state_write_snapshot(const hr_buffer *bytes, int64_t epoch, const char *topic, int32_t partition, hr_outbox *outbox,
-                                   hr_error *error)
+int hr_window_state_write_snapshot(hr_window_state *state, const hr_buffer *bytes, int64_t epoch, int32_t *piece, size_t most,
+                                   const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error)
 {
-    return hr_window_state_put_pieces("snapshot", epoch, bytes, topic, partition, outbox, error);
+    int32_t slot = 1 - state->slot, count = hr_window_state_count(bytes), until = count;
+
+    if (most / HR_STATE_PIECE < (size_t)(count - *piece))
+        until = *piece + (most < HR_STATE_PIECE ? 1 : (int32_t)(most / HR_STATE_PIECE));
+    HR_RETURN_NOT_OK(hr_window_state_put_pieces(hr_state_slots[slot], epoch, bytes, *piece, until, topic, partition, outbox, error));
+    if (state->snapshot_pieces[slot] < until)
+        state->snapshot_pieces[slot] = until;
+    *piece = until;
+    if (until < count)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_window_state_bury(hr_state_slots[slot], count, &state->snapshot_pieces[slot], topic, partition, outbox, error));
+    *piece = -1;
+    state->slot = slot;
+    state->snapshot_epoch = epoch;
+    return HR_OK;
 }
 
 /* ---- from bytes ---- */
@@ -242,7 +305,7 @@ static bool hr_window_state_get_buffer(hr_wire *in, hr_buffer *out, bool *nomem)
     return !*nomem;
 }
 
-static bool hr_window_state_get_marks(hr_wire *in, hr_window_state *state, bool *nomem)
+static bool hr_window_state_get_marks(hr_wire *in, hr_window_state *state, bool times, bool *nomem)
 {
     uint64_t count;
 
@@ -253,7 +316,7 @@ static bool hr_window_state_get_marks(hr_wire *in, hr_window_state *state, bool 
         uint8_t snapshot;
 
         if (!hr_wire_i64(in, &mark->epoch) || !hr_wire_i64(in, &mark->position) || !hr_wire_u8(in, &snapshot) ||
-            !hr_window_state_get_buffer(in, &mark->bytes, nomem))
+            (times && !hr_wire_i64(in, &mark->made_ms)) || !hr_window_state_get_buffer(in, &mark->bytes, nomem))
             return false;
         mark->snapshot = snapshot != 0;
         if (i > 0 && mark->epoch <= mark[-1].epoch)
@@ -322,23 +385,27 @@ static bool hr_window_state_get(hr_wire *in, hr_window_state *state, bool *nomem
 {
     const uint8_t *magic = in->p;
     int64_t partitions;
-    uint8_t closed_all;
-    bool rounds;
+    uint8_t closed_all, slot = 0;
+    bool first, second;
 
-    if (in->end - in->p < 8 || (memcmp(magic, HR_STATE_MAGIC, 8) != 0 && memcmp(magic, HR_STATE_MAGIC_1, 8) != 0))
+    if (in->end - in->p < 8)
         return false;
-    rounds = memcmp(magic, HR_STATE_MAGIC, 8) == 0;
+    first = memcmp(magic, HR_STATE_MAGIC_1, 8) == 0;
+    second = memcmp(magic, HR_STATE_MAGIC_2, 8) == 0;
+    if (!first && !second && memcmp(magic, HR_STATE_MAGIC, 8) != 0)
+        return false;
     in->p += 8;
     if (!hr_wire_u64(in, &state->fingerprint) || !hr_wire_i64(in, &partitions) || partitions < 0 || partitions > INT32_MAX ||
         !hr_wire_i64(in, &state->position) || !hr_wire_i64(in, &state->told) || !hr_wire_i64(in, &state->snapshot_epoch) ||
-        !hr_wire_u8(in, &closed_all))
+        !hr_wire_u8(in, &closed_all) || (!first && !second && !hr_wire_u8(in, &slot)) || slot > 1)
         return false;
+    state->slot = slot;
     state->partitions = (int32_t)partitions;
     state->closed_all = closed_all != 0;
     state->round_base = state->position;
     state->frames_to = -1;
-    return hr_window_state_get_marks(in, state, nomem) && hr_window_state_get_held(in, state, nomem) &&
-           hr_window_state_get_lanes(in, state, rounds, nomem) && (!rounds || hr_window_state_get_rounds(in, state)) && in->p == in->end;
+    return hr_window_state_get_marks(in, state, !first && !second, nomem) && hr_window_state_get_held(in, state, nomem) &&
+           hr_window_state_get_lanes(in, state, !first, nomem) && (first || hr_window_state_get_rounds(in, state)) && in->p == in->end;
 }
 
 /* ---- reading ---- */
@@ -368,7 +435,17 @@ static int hr_state_pieces_take(hr_state_pieces *pieces, int32_t i, const hr_rec
         pieces->count = i + 1;
     }
     pieces->pieces[i].size = 0;
-    return hr_buffer_append(&pieces->pieces[i], record->data, record->len, error);
+    return record->data != NULL ? hr_buffer_append(&pieces->pieces[i], record->data, record->len, error) : HR_OK;
+}
+
+/* Up to the last one that has no tombstone. */
+static int32_t hr_state_pieces_count(const hr_state_pieces *pieces)
+{
+    int32_t count = pieces->count;
+
+    while (count > 0 && pieces->pieces[count - 1].size == 0)
+        count--;
+    return count;
 }
 
 /* Put the pieces of whole `number` (-1: of the one that the first piece belongs to) together. */
@@ -403,8 +480,7 @@ static int32_t hr_state_piece_of(const hr_record *record, const char *name)
     size_t n = strlen(name);
     int32_t i = 0;
 
-    if (record->key == NULL || record->data == NULL || record->key_len < n + 2 || memcmp(record->key, name, n) != 0 ||
-        record->key[n] != '/')
+    if (record->key == NULL || record->key_len < n + 2 || memcmp(record->key, name, n) != 0 || record->key[n] != '/')
         return -1;
     for (size_t at = n + 1; at < record->key_len; at++) {
         if (record->key[at] < '0' || record->key[at] > '9' || i > HR_STATE_PIECES)
@@ -427,12 +503,16 @@ static int hr_window_state_fetch(const hr_source_ops *ops, hr_source *source, hr
             return hr_error_set(error, HR_ECANCELLED, "stopped by the caller");
         HR_RETURN_NOT_OK(ops->fetch(source, HR_STATE_FETCH_MS, INT64_MAX, &chunk, error));
         for (int64_t i = 0; rc == HR_OK && i < chunk.count; i++) {
-            int32_t state = hr_state_piece_of(&chunk.records[i], "state"), snapshot = hr_state_piece_of(&chunk.records[i], "snapshot");
+            int32_t state = hr_state_piece_of(&chunk.records[i], "state");
 
             if (state >= 0)
                 rc = hr_state_pieces_take(states, state, &chunk.records[i], error);
-            else if (snapshot >= 0)
-                rc = hr_state_pieces_take(snapshots, snapshot, &chunk.records[i], error);
+            for (int slot = 0; rc == HR_OK && state < 0 && slot < 2; slot++) {
+                int32_t snapshot = hr_state_piece_of(&chunk.records[i], hr_state_slots[slot]);
+
+                if (snapshot >= 0)
+                    rc = hr_state_pieces_take(&snapshots[slot], snapshot, &chunk.records[i], error);
+            }
         }
         finished = chunk.finished;
         ops->release(source, &chunk);
@@ -469,24 +549,28 @@ static int hr_window_state_pieces(const json_t *kafka, hr_kafka_client *admin, c
 int hr_window_state_read(const json_t *kafka, hr_kafka_client *admin, const char *topic, int32_t partition, const atomic_bool *cancel,
                          hr_window_state *out, bool *found, hr_error *error)
 {
-    hr_state_pieces states = {0}, snapshots = {0};
+    hr_state_pieces states = {0}, snapshots[2] = {{0}, {0}};
     hr_buffer bytes = {0};
     bool nomem = false;
     int rc;
 
     memset(out, 0, sizeof(*out));
     out->told = out->snapshot_epoch = -1;
-    rc = hr_window_state_pieces(kafka, admin, topic, partition, cancel, &states, &snapshots, error);
+    rc = hr_window_state_pieces(kafka, admin, topic, partition, cancel, &states, snapshots, error);
     *found = states.count > 0;
     if (rc == HR_OK && *found)
         rc = hr_state_pieces_join(&states, -1, &bytes, error);
     if (rc == HR_OK && *found && !hr_window_state_get(&(hr_wire){bytes.data, bytes.data + bytes.size}, out, &nomem))
         rc = nomem ? hr_error_nomem(error) : hr_wire_damaged("it is cut off, or of another version", error);
     if (rc == HR_OK && *found && out->marks[0].snapshot)
-        rc = hr_state_pieces_join(&snapshots, out->snapshot_epoch, &out->snapshot, error);
+        rc = hr_state_pieces_join(&snapshots[out->slot], out->snapshot_epoch, &out->snapshot, error);
+    out->pieces = hr_state_pieces_count(&states);
     hr_buffer_free(&bytes);
     hr_state_pieces_free(&states);
-    hr_state_pieces_free(&snapshots);
+    for (int i = 0; i < 2; i++) {
+        out->snapshot_pieces[i] = hr_state_pieces_count(&snapshots[i]);
+        hr_state_pieces_free(&snapshots[i]);
+    }
     if (rc != HR_OK)
         hr_window_state_free(out);
     return rc;

@@ -1,8 +1,9 @@
 /* csrc/io/window/window_state.h: what one partition's share of a window job needs to go on: its marks, in the state topic.
  *
- * The share of partition p has the partition p of the state topic (compacted; keys "state/<i>" and "snapshot/<i>" for pieces of 0.9 MB),
- * the second stage has the one after the last. Every transaction of the share replaces its state. Of the marks those are kept from which
- * reading again may have to start, thinned: an older mark only means that more is read again.
+ * The share of partition p has the partition p of the state topic (compacted; keys "state/<i>", and "snapshot/<i>" or "snapshot2/<i>" for
+ * pieces of 0.9 MB), the second stage has the one after the last. Every transaction of the share replaces its state. A snapshot is written
+ * beside the one before, whose pieces get tombstones when the state says that the new one holds: so it may take several transactions. Of
+ * the marks those are kept from which reading again may have to start, thinned: an older mark only means that more is read again.
  */
 #ifndef HR_IO_WINDOW_STATE_H
 #define HR_IO_WINDOW_STATE_H
@@ -10,14 +11,17 @@
 #include "core/decode/decode.h"
 #include "io/kafka/kafka_transaction.h"
 
-#define HR_WINDOW_MARKS 32 /* kept at most */
+#define HR_STATE_PIECE 900000              /* bytes of a message, below the brokers' usual limit */
+#define HR_WINDOW_MARKS 32                 /* kept at most */
+#define HR_WINDOW_MARK_BYTES (1024 * 1024) /* of all of them: they go into every transaction */
 
 /* What hr_windows_save has written, and where the share's input was then. */
 typedef struct hr_window_mark {
     int64_t epoch, position;
     bool snapshot; /* with windows: its bytes are in the snapshot's own messages */
     hr_buffer bytes;
-    int64_t read; /* bytes that the share had read then, since it was taken over; not saved */
+    int64_t made_ms; /* the clock's time; 0 unknown */
+    int64_t read;    /* bytes that the share had read then, since it was taken over; not saved */
 } hr_window_mark;
 
 /* A frame whose fate is not known: its bytes, for the case that it becomes a dead letter. */
@@ -36,7 +40,10 @@ typedef struct hr_window_state {
     hr_window_mark marks[HR_WINDOW_MARKS + 1];
     int32_t mark_count;     /* ascending; the last one is the newest */
     int64_t snapshot_epoch; /* of the snapshot that is in the topic; -1 none */
+    int32_t slot;           /* 0 or 1: under which of the two names it is */
     hr_buffer snapshot;     /* its bytes; filled by reading */
+    int32_t pieces;         /* of the state that are in the topic; not saved, as the next one */
+    int32_t snapshot_pieces[2];
     hr_window_held_frame *held;
     int32_t held_count, held_capacity;
     int64_t *lanes;  /* second stage: the positions of the first stage's shares */
@@ -58,15 +65,21 @@ void hr_window_state_free(hr_window_state *state);
  * reader. HR_EKAFKA when brokers do not answer, HR_EDATA (malformed) when it is damaged. */
 int hr_window_state_read(const json_t *kafka, hr_kafka_client *admin, const char *topic, int32_t partition, const atomic_bool *cancel,
                          hr_window_state *out, bool *found, hr_error *error);
-/* Add the state's messages to the outbox. */
-int hr_window_state_write(const hr_window_state *state, const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error);
-/* The same for the snapshot's bytes; old pieces beyond it stay, and are not looked at. */
-int hr_window_state_write_snapshot(const hr_buffer *bytes, int64_t epoch, const char *topic, int32_t partition, hr_outbox *outbox,
-                                   hr_error *error);
+/* Add the state's messages to the outbox, and tombstones for pieces of earlier ones that it does without. */
+int hr_window_state_write(hr_window_state *state, const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error);
+/* The same for a new snapshot: its pieces [*piece, ...) of `most` bytes, at least one. *piece is the next one, or -1 after the last: then
+ * the snapshot is that of the state, and counts once the state is written. */
+int hr_window_state_write_snapshot(hr_window_state *state, const hr_buffer *bytes, int64_t epoch, int32_t *piece, size_t most,
+                                   const char *topic, int32_t partition, hr_outbox *outbox, hr_error *error);
 
 /* Take the bytes of a new mark over (`bytes` is empty then), and drop those that are not needed: all before the last that is not after
- * `oldest`, and some between. Returns the epoch of the oldest one kept. */
+ * `oldest`, and some between, so that they are HR_WINDOW_MARKS and HR_WINDOW_MARK_BYTES at most (but the first and the last stay). Returns
+ * the epoch of the oldest one kept. */
 int64_t hr_window_state_push(hr_window_state *state, int64_t epoch, int64_t position, bool snapshot, hr_buffer *bytes, int64_t oldest);
+/* The bytes of all marks. */
+size_t hr_window_state_mark_bytes(const hr_window_state *state);
+/* Of the clock, for hr_window_mark.made_ms. */
+int64_t hr_window_clock_ms(void);
 
 /* Keep a frame's bytes, when they are not kept yet. */
 int hr_window_state_hold(hr_window_state *state, int64_t offset, const char *key, size_t key_len, const char *value, size_t len,

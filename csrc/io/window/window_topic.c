@@ -386,6 +386,7 @@ int hr_window_topic_start(const char *config_json, hr_window_topic **out, hr_err
     }
     if (rc == HR_OK) {
         atomic_store(&topic->job.budget, topic->job.config.max_records);
+        atomic_store(&topic->job.transaction_bytes, topic->job.config.transaction_bytes);
         if (topic->job.config.max_seconds > 0)
             topic->job.deadline_ms = topic->started_ms + (int64_t)(topic->job.config.max_seconds * 1000.0);
         sigfillset(&all);

@@ -276,7 +276,7 @@ static bool hr_window_worker_is_due(const hr_window_worker *worker, const hr_flo
 
     if (hr_flow_replays(flow))
         return false;
-    if ((int64_t)flow->outbox.bytes.size > HR_WORKER_OUTBOX)
+    if ((int64_t)flow->outbox.bytes.size > HR_WORKER_OUTBOX || hr_flow_is_stale(flow))
         return true;
     if (flow->dirty && caught_up && since >= HR_WORKER_SOON_MS)
         return true;

@@ -176,6 +176,12 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
         default="10s",
         help="a partition that brings nothing for so long is not waited for",
     )
+    work.add_argument(
+        "--snapshot",
+        metavar="TIME",
+        default="1h",
+        help="save open windows at least so often; well below the topic's retention",
+    )
 
 
 def _kinds(arguments: argparse.Namespace) -> list[str]:
@@ -245,6 +251,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "workers": arguments.workers,
         "instance": arguments.instance,
         "idle": arguments.idle,
+        "snapshot": arguments.snapshot,
     }
 
 
