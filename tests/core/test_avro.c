@@ -174,6 +174,59 @@ static void test_broken_schemas(void)
     hr_arena_free(&arena);
 }
 
+static int asked;
+
+static int find_broken(void *context, int32_t id, const char **text, size_t *n, hr_error *error)
+{
+    (void)context;
+    (void)error;
+    asked++;
+    *text = id == 1 ? "{\"type\":\"record\",\"name\":\"V\",\"fields\":[{\"name\":\"id\"}]}" : KEY;
+    *n = strlen(*text);
+    return HR_OK;
+}
+
+/* A schema that cannot be used is read once, and every message is told why. */
+static void test_broken_schema_once(void)
+{
+    static const hr_avro_schemas broken = {NULL, find_broken};
+    const hr_decode_options options = {.avro_schemas = &broken};
+    hr_schema *schema = fixture_schema(columns, 1);
+    char first[HR_ERROR_MESSAGE_SIZE] = "";
+    fixture f;
+
+    fixture_open(&f, "avro", schema, &options);
+    for (int i = 0; i < 5; i++) {
+        CHECK(decode(&f, "\0\0\0\0\1\2", 6, NULL, 0) == HR_EDATA && f.error.reason == HR_REASON_MALFORMED, "%s", f.error.message);
+        if (i == 0)
+            snprintf(first, sizeof(first), "%s", f.error.message);
+        CHECK(strcmp(first, f.error.message) == 0, "%s, then %s", first, f.error.message);
+        CHECK(decode(&f, "\0\0\0\0\2\2", 6, NULL, 0) == HR_OK, "%s", f.error.message);
+    }
+    CHECK(asked == 2, "asked %d times", asked);
+    fixture_close(&f);
+}
+
+/* Records of no bytes whose fields have long names: four bytes of a body that are 20 MB of JSON. */
+static void test_json_growth(void)
+{
+    static const fixture_column whole[] = {{"list", HR_JSONB, NULL, false, false}};
+    char name[2001], text[2600];
+    const hr_decode_options options = {.avro_schema = text};
+    fixture f;
+
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    snprintf(text, sizeof(text),
+             "{\"type\":\"record\",\"name\":\"V\",\"fields\":[{\"name\":\"list\",\"type\":{\"type\":\"array\",\"items\":{\"type\":"
+             "\"record\",\"name\":\"E\",\"fields\":[{\"name\":\"%s\",\"type\":\"null\"}]}}}]}",
+             name);
+    fixture_open(&f, "avro", fixture_schema(whole, 1), &options);
+    CHECK(decode(&f, "\xc8\1\0", 3, NULL, 0) == HR_OK, "100 of them: %s", f.error.message);
+    CHECK(decode(&f, "\xa0\x9c\1\0", 4, NULL, 0) == HR_EDATA && f.error.reason == HR_REASON_RANGE, "10,000: %s", f.error.message);
+    fixture_close(&f);
+}
+
 static void test_without_memory(void)
 {
     const hr_decode_options options = {.avro_schemas = &schemas};
@@ -214,6 +267,8 @@ int main(void)
     test_events();
     test_broken_bodies();
     test_broken_schemas();
+    test_broken_schema_once();
+    test_json_growth();
     test_without_memory();
     return CHECK_DONE();
 }

@@ -473,6 +473,38 @@ static void test_embedded_schema(void)
     fixture_close(&f);
 }
 
+/* What a schema says may make a value thousands of times longer than the message is: it is refused. */
+static void test_growth(void)
+{
+    static const char *const columns[] = {"flags", "text", NULL, "prices", "numeric[]", NULL};
+    const size_t elements = 4000;
+    char *text = malloc(1024 + 8 * elements);
+    size_t used;
+    fixture f;
+
+    fixture_open(&f, "debezium", items_schema(columns, sizeof(columns) / sizeof(columns[0])), NULL);
+    for (int length = 10; length <= 100000000; length *= 10) {
+        snprintf(text, 1024,
+                 "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"bytes\",\"name\":\"io.debezium.data.Bits\",\"parameters\":"
+                 "{\"length\":\"%d\"},\"field\":\"flags\"}]},\"payload\":{\"flags\":\"BQ==\"}}",
+                 length);
+        if (length <= 10000)
+            CHECK_ROW(&f, NULL, text);
+        else
+            CHECK_REFUSED(&f, NULL, text, HR_REASON_RANGE);
+    }
+    used = (size_t)snprintf(text, 1024,
+                            "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"array\",\"items\":{\"type\":\"bytes\","
+                            "\"name\":\"org.apache.kafka.connect.data.Decimal\",\"parameters\":{\"scale\":\"-16000\"}},"
+                            "\"field\":\"prices\"}]},\"payload\":{\"prices\":[");
+    for (size_t i = 0; i < elements; i++)
+        used += (size_t)snprintf(text + used, 16, "%s\"AQ==\"", i > 0 ? "," : "");
+    snprintf(text + used, 16, "]}}");
+    CHECK_REFUSED(&f, NULL, text, HR_REASON_RANGE);
+    free(text);
+    fixture_close(&f);
+}
+
 /* What is known of eight schemas, a delete that goes by the oldest, and a key that is none but brings a ninth. */
 static void test_key_without_payload(void)
 {
@@ -482,8 +514,7 @@ static void test_key_without_payload(void)
 
     fixture_open(&f, "debezium", items_schema(columns, sizeof(columns) / sizeof(columns[0])), NULL);
     for (int i = 0; i < 8; i++) {
-        snprintf(text, sizeof(text),
-                 "{\"schema\":{\"type\":\"struct\",\"version\":%d,\"fields\":[]},\"payload\":%s}", i,
+        snprintf(text, sizeof(text), "{\"schema\":{\"type\":\"struct\",\"version\":%d,\"fields\":[]},\"payload\":%s}", i,
                  EVENT("c", "null", "{\"id\":1,\"day\":20455}"));
         CHECK_ROW(&f, NULL, text);
     }
@@ -612,6 +643,7 @@ int main(void)
     test_flat();
     test_forms();
     test_embedded_schema();
+    test_growth();
     test_key_without_payload();
     test_reserved_elsewhere();
     test_decimals();

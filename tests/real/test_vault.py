@@ -132,6 +132,29 @@ def test_a_hub_that_another_table_has_filled_before_takes_its_own_rows(
     assert_equal(mapping, shop, dsn)
 
 
+def test_only_the_last_receipt_of_a_job_keeps_the_sql_of_the_vault(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    """The last one's is what a replay of dead letters goes by, be there receipts of replays after it or not."""
+    shop.insert("orders", order_id=1, customer_id=1, amount="1.00", status="a", changed_at=None)
+    shop.update("orders", {"order_id": 1}, "status", amount="2.00")
+    create, update = shop.events
+    send(broker.bootstrap, [update])
+    for _ in range(3):
+        load(mapping, dsn, broker.bootstrap, tables=["orders"])
+    send(broker.bootstrap, [create])
+    for _ in range(2):
+        assert headrace.dead_letters.replay("dv.orders", dsn=dsn).rejected == 1
+    load(mapping, dsn, broker.bootstrap, tables=["orders"])
+    assert headrace.dead_letters.replay("dv.orders", dsn=dsn).loaded == 1
+    kept = (
+        "SELECT source LIKE 'dead letters of %%' FROM headrace.receipts WHERE settings ? 'vault' ORDER BY 1"
+    )
+    assert rows(dsn, kept) == [(False,), (True,)]
+    assert one(dsn, "SELECT count(*) FROM headrace.receipts") == 7
+    assert_equal(mapping, shop, dsn)
+
+
 def test_a_satellite_of_another_type_gets_values_and_no_bits(
     shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
 ) -> None:

@@ -8,9 +8,10 @@
 #include "core/json/json_scan.h"
 #include "core/utf8.h"
 
-#define HR_AVRO_HEAD 5                /* the zero byte and the schema's number */
-#define HR_AVRO_PROGRAMS 256          /* compiled schemas kept; with more they are compiled again */
-#define HR_AVRO_STEPS ((size_t)65536) /* values that may be looked at, beside 16 for each byte */
+#define HR_AVRO_HEAD 5                 /* the zero byte and the schema's number */
+#define HR_AVRO_PROGRAMS 256           /* compiled schemas kept; with more they are compiled again */
+#define HR_AVRO_STEPS ((size_t)65536)  /* values that may be looked at, beside 16 for each byte */
+#define HR_AVRO_JSON ((size_t)1 << 20) /* bytes of JSON that may be written, beside 64 for each byte */
 
 extern const hr_format hr_format_avro, hr_format_debezium_avro;
 
@@ -18,6 +19,7 @@ typedef struct hr_avro_known {
     int32_t id;
     hr_avro_role role;
     hr_avro_program program;
+    const char *why; /* the schema cannot be used, and this is what was said; NULL: it can */
     hr_arena arena;
 } hr_avro_known;
 
@@ -104,12 +106,34 @@ static int hr_avro_open_event(hr_decoder *decoder, hr_error *error)
 }
 
 /* Read and compile the schema text. */
-static int hr_avro_learn(hr_decoder *decoder, const char *text, size_t n, hr_avro_known *known, hr_error *error)
+static int hr_avro_compile_text(hr_decoder *decoder, const char *text, size_t n, hr_avro_known *known, hr_error *error)
 {
     hr_avro_type *type;
 
     HR_RETURN_NOT_OK(hr_avro_schema_read(&known->arena, text, n, &type, error));
     return hr_avro_compile(&known->arena, decoder->schema, type, known->role, &known->program, error);
+}
+
+/* The same; of a schema that cannot be used it is kept why, so that not every message reads it again. */
+static int hr_avro_learn(hr_decoder *decoder, const char *text, size_t n, hr_avro_known *known, hr_error *error)
+{
+    hr_error local;
+    hr_error *said = error != NULL ? error : &local;
+    int rc = hr_avro_compile_text(decoder, text, n, known, said);
+
+    if (rc != HR_EDATA)
+        return rc;
+    said->value = NULL; /* it lies in the arena */
+    said->value_len = 0;
+    hr_arena_reset(&known->arena);
+    known->why = hr_arena_copy(&known->arena, said->message, strlen(said->message) + 1);
+    return known->why != NULL ? HR_OK : hr_error_nomem(error);
+}
+
+static int hr_avro_program_or_why(const hr_avro_known *known, const hr_avro_program **out, hr_error *error)
+{
+    *out = &known->program;
+    return known->why == NULL ? HR_OK : hr_error_data(error, HR_REASON_MALFORMED, NULL, 0, "%s", known->why);
 }
 
 /* The program for the writer's schema of that number (-1: the one that the job names). */
@@ -123,10 +147,8 @@ static int hr_avro_program_of(hr_decoder *decoder, int32_t id, hr_avro_role role
     int rc;
 
     for (int32_t i = 0; i < state->known_count; i++) {
-        if (state->known[i]->id == id && state->known[i]->role == role) {
-            *out = &state->known[i]->program;
-            return HR_OK;
-        }
+        if (state->known[i]->id == id && state->known[i]->role == role)
+            return hr_avro_program_or_why(state->known[i], out, error);
     }
     if (id >= 0)
         HR_RETURN_NOT_OK(schemas->find(schemas->context, id, &text, &n, error));
@@ -145,8 +167,7 @@ static int hr_avro_program_of(hr_decoder *decoder, int32_t id, hr_avro_role role
         return rc;
     }
     state->known[state->known_count++] = known;
-    *out = &known->program;
-    return HR_OK;
+    return hr_avro_program_or_why(known, out, error);
 }
 
 /* ---- values ---- */
@@ -435,6 +456,7 @@ static int hr_avro_run_program(hr_decoder *decoder, const char *data, size_t n, 
     run.reader.at = data + (id >= 0 ? HR_AVRO_HEAD : 0);
     run.reader.end = data + n;
     run.reader.steps = HR_AVRO_STEPS + 16 * n;
+    run.reader.json = HR_AVRO_JSON + 64 * n;
     run.reader.error = error;
     if (!hr_avro_walk(&run, run.program->root, 0)) {
         if (run.reader.rc == HR_EDATA && error != NULL)

@@ -51,6 +51,7 @@ int hr_avro_schema_read(hr_arena *arena, const char *text, size_t n, hr_avro_typ
 typedef struct hr_avro_reader {
     const char *at, *end;
     size_t steps;    /* values that may still be looked at: a schema may have values of no bytes, nested and multiplied */
+    size_t json;     /* bytes of JSON that may still be written: names of fields and symbols are in the schema, and no part of the body */
     hr_error *error; /* filled when a function below fails */
     int rc;          /* HR_EDATA, or HR_ENOMEM */
 } hr_avro_reader;

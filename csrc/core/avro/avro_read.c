@@ -218,6 +218,9 @@ bool hr_avro_skip(hr_avro_reader *reader, const hr_avro_type *type, int depth)
 
 static bool hr_avro_put(hr_avro_reader *reader, hr_buffer *out, const char *s, size_t n)
 {
+    if (HR_UNLIKELY(n > reader->json))
+        return hr_avro_fail(reader, HR_REASON_RANGE, "the value is many times larger as JSON than the whole Avro body");
+    reader->json -= n;
     return hr_buffer_append(out, s, n, NULL) == HR_OK ? true : hr_avro_nomem(reader);
 }
 

@@ -8,6 +8,11 @@
 /* More digits than any numeric holds: what is longer is refused before it costs time. */
 #define HR_DECIMAL_BYTES 61500
 #define HR_DECIMAL_SCALE 16383
+/* What a schema says of a value may make it much longer than it is in the message: so many bits more than it brings (Debezium fills up with
+ * zeros itself), and so many times the length of an array, beside a mebibyte. */
+#define HR_BITS_ADDED 65536
+#define HR_ARRAY_GROWTH 64
+#define HR_ARRAY_ADDED ((size_t)1 << 20)
 
 /* ---- base64 ---- */
 
@@ -107,13 +112,14 @@ int hr_change_decimal_text(hr_arena *arena, const uint8_t *bytes, size_t n, int3
 {
     bool negative = n > 0 && (bytes[0] & 0x80) != 0;
     size_t digits, used = 0, whole, count = (n + 3) / 4;
-    size_t room = n * 5 / 2 + 32 + (size_t)(scale < 0 ? -scale : scale); /* 2.41 digits a byte, a point, a sign, zeros */
+    size_t room;
     uint32_t *work;
     char *to, *end, *first;
 
     if (n > HR_DECIMAL_BYTES || scale > HR_DECIMAL_SCALE || scale < -HR_DECIMAL_SCALE)
         return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "a decimal of %zu bytes with scale %d is beyond what numeric holds", n,
                              (int)scale);
+    room = n * 5 / 2 + 32 + (size_t)(scale < 0 ? -scale : scale); /* 2.41 digits a byte, a point, a sign, zeros */
     work = hr_arena_alloc(arena, 4 * count + 4);
     to = hr_arena_alloc(arena, 2 * room);
     if (work == NULL || to == NULL)
@@ -345,6 +351,8 @@ static int hr_change_bits(const hr_change_rules *rules, const hr_type *type, int
     HR_RETURN_NOT_OK(hr_change_bytes(rules, field, false, &bytes, &n, error));
     if (n > ((size_t)count + 7) / 8)
         return hr_change_bad(field, HR_REASON_RANGE, "there are more bytes than the bits need", error);
+    if ((size_t)count > 8 * n + HR_BITS_ADDED)
+        return hr_change_bad(field, HR_REASON_RANGE, "there are far fewer bytes than the bits need", error);
     to = hr_arena_alloc(&rules->decoder->scratch, (size_t)count + 1);
     if (to == NULL)
         return hr_error_nomem(error);
@@ -554,6 +562,8 @@ static int hr_change_fill_array(const hr_change_rules *rules, const hr_type *typ
         if (out->size > 1)
             HR_RETURN_NOT_OK(hr_buffer_append(out, &delimiter, 1, error));
         HR_RETURN_NOT_OK(hr_change_append_element(&rules->decoder->scratch, &element, out, error));
+        if (out->size > HR_ARRAY_ADDED + HR_ARRAY_GROWTH * (size_t)field->len)
+            return hr_change_bad(field, HR_REASON_RANGE, "the array's values are many times longer than the message says them", error);
         p = hr_json_skip_space(after, scan.end);
         if (p < scan.end && *p == ',')
             p = hr_json_skip_space(p + 1, scan.end);

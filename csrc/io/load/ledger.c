@@ -6,8 +6,11 @@
 
 #include "io/json_text.h"
 
+/* The SQL of a vault is long, and a replay of dead letters only wants that of the job's last run: older receipts let go of it. */
 static const char HR_SQL_BEGIN[] =
-    "INSERT INTO headrace.receipts (run_id, job, target, mode, source, settings, state) VALUES ($1, $2, $3, $4, $5, $6::jsonb, 'running')";
+    "WITH older AS (UPDATE headrace.receipts SET settings = settings - 'vault' WHERE job = $2 AND target = $3 AND settings ? 'vault'"
+    " AND state <> 'running' AND (source LIKE 'dead letters of %' OR $5 NOT LIKE 'dead letters of %'))"
+    " INSERT INTO headrace.receipts (run_id, job, target, mode, source, settings, state) VALUES ($1, $2, $3, $4, $5, $6::jsonb, 'running')";
 
 /* Waits for a batch that is just being committed, by a worker that is overtaken or whose connection was lost, so that the next statement
  * sees it. Sorted like HR_SQL_TAKE. */
