@@ -118,6 +118,49 @@ static void test_order(void)
     fixture_close(&never);
 }
 
+/* Names shorter and longer than eight bytes, alike at the beginning, with characters that are written as escapes, or none at all; with and
+ * without escapes, twice, with white space around them, and as the last bytes of a record. */
+static void test_names(void)
+{
+    static const fixture_column names[] = {
+        {"", HR_TEXT, NULL, false, false},          {"seventy", HR_TEXT, NULL, false, false}, {"eightyyy", HR_TEXT, NULL, false, false},
+        {"eightyyyy", HR_TEXT, NULL, false, false}, {"q\"\\", HR_TEXT, NULL, false, false},   {"\xc3\xa9", HR_TEXT, NULL, false, false},
+        {"a", HR_INT8, NULL, false, false},         {"sub", HR_INT8, "path.b", false, false},
+    };
+    static const char *const spelled[] = {
+        "",           "seventy",       "eightyyy",        "eightyyyy",       "q\\\"\\\\",       "\xc3\xa9", "a",
+        "path",       "\\u0073eventy", "sevent\\u0079",   "eightyyy\\u0079", "eightyy\\u0079y", "\\u00e9",  "\\u0061",
+        "p\\u0061th", "seventyy",      "sevent",          "eighty",          "eightyyyyy",      "aa",       "b",
+        "q\\\"",      "\\\\",          "eightyyy\\u007a", "x\\ny",
+    };
+    static const char *const values[] = {"1",    "22",      "\"text\"",      "null", "{\"b\":3}", "[1,{\"a\":2}]",
+                                         "true", "\"\\n\"", "{\"b\" : -4 }", "-5"};
+    static const char *const spaces[] = {"", "", "", " ", "\n\t"};
+    hr_random random = {5};
+
+    for (size_t columns = sizeof(names) / sizeof(names[0]); columns > 0; columns -= columns > 2 ? 2 : 1) {
+        fixture looks, never;
+
+        fixture_open(&looks, "json", fixture_schema(names, columns), NULL);
+        fixture_open(&never, "json", fixture_schema(names, columns), NULL);
+        for (int i = 0; i < 6000; i++) {
+            char text[1400];
+            size_t n = (size_t)snprintf(text, sizeof(text), "%s{ \"pad\":[\"%0*d\"]", spaces[hr_random_below(&random, 5)], 200 + i % 70, 0);
+
+            for (uint32_t k = hr_random_below(&random, 9); k > 0; k--)
+                n += (size_t)snprintf(
+                    text + n, sizeof(text) - n, "%s,%s\"%s\"%s:%s%s", spaces[hr_random_below(&random, 5)],
+                    spaces[hr_random_below(&random, 5)], spelled[hr_random_below(&random, sizeof(spelled) / sizeof(spelled[0]))],
+                    spaces[hr_random_below(&random, 5)], spaces[hr_random_below(&random, 5)], values[hr_random_below(&random, 10)]);
+            n += (size_t)snprintf(text + n, sizeof(text) - n, "%s}%s", spaces[hr_random_below(&random, 5)],
+                                  spaces[hr_random_below(&random, 5)]);
+            check_record(&looks, &never, text, n);
+        }
+        fixture_close(&looks);
+        fixture_close(&never);
+    }
+}
+
 /* Without memory for the look the record is read without. */
 static void test_memory(void)
 {
@@ -153,6 +196,7 @@ int main(void)
     test_frames(some, 3);
     test_frames(paths, sizeof(paths) / sizeof(paths[0]));
     test_order();
+    test_names();
     test_memory();
     return CHECK_DONE();
 }

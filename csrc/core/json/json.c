@@ -8,17 +8,16 @@
 typedef struct hr_json {
     hr_json_scan scan;
     hr_json_keys keys;
-    hr_buffer name;       /* an unescaped key */
-    hr_buffer *rest;      /* of the decoder, or NULL when no column wants it */
+    hr_buffer name;               /* an unescaped key */
+    hr_buffer *rest;              /* of the decoder, or NULL when no column wants it */
     const hr_json_looker *looker; /* NULL: this machine has none, or there was no memory for it */
-    hr_json_index *index; /* made when it is first wanted */
-    uint32_t span, spans; /* while a record that was looked over is read: the next of index->ends, and their number */
-    bool looked;          /* this record was */
-    size_t skipped;       /* bytes in containers that nobody wanted, in this record */
-    bool look;            /* there were enough of them in the one before, so the next is looked over */
+    hr_json_index *index;         /* made when it is first wanted */
+    bool looked;                  /* this record was */
+    size_t skipped;               /* bytes in containers that nobody wanted, in this record */
+    bool look;                    /* there were enough of them in the one before, so the next is looked over */
     hr_unknown unknown;
-    int64_t rows;         /* in the batch being filled */
-    int rc;               /* what a NULL from the walk means */
+    int64_t rows; /* in the batch being filled */
+    int rc;       /* what a NULL from the walk means */
 } hr_json;
 
 /* What happens to keys that no column names. */
@@ -70,8 +69,8 @@ static const char *hr_json_nomem(hr_json *json)
 static inline unsigned hr_json_same16(const char *a, const char *b)
 {
 #if defined(__SSE2__)
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
-                                                      _mm_loadu_si128((const __m128i *)(const void *)b)));
+    return (unsigned)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a), _mm_loadu_si128((const __m128i *)(const void *)b)));
 #elif HR_JSON_MASK16
     const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
     uint64_t x = hr_json_load8(a) ^ hr_json_load8(b), y = hr_json_load8(a + 8) ^ hr_json_load8(b + 8);
@@ -278,19 +277,37 @@ static const char *hr_json_walk_child(hr_json *json, const hr_json_key *key, hr_
     return p;
 }
 
-/* A container that nobody wants: passed over in one step when the record was looked over and this is one of those in its outermost object,
- * else read through. As hr_json_skip_container. */
+/* The first quote of the next key of the outermost object from p on, in a record that was looked over; NULL when there is none. */
+static const char *hr_json_next_key(const hr_json *json, const char *p)
+{
+    size_t at = (size_t)(p - json->scan.start), block = at >> 6;
+    uint64_t left = json->index->keys[block] >> (at & 63) << (at & 63);
+
+    while (left == 0 && ++block < json->index->blocks)
+        left = json->index->keys[block];
+    return left != 0 ? json->scan.start + (block << 6) + (size_t)__builtin_ctzll(left) : NULL;
+}
+
+/* The byte after the white space before p. There is another byte before. */
+static const char *hr_json_back_space(const char *p)
+{
+    while (p[-1] == ' ' || p[-1] == '\n' || p[-1] == '\r' || p[-1] == '\t')
+        p--;
+    return p;
+}
+
+/* A container that nobody wants: when the record was looked over and this is one of those in its outermost object, it ends before the comma
+ * before the next key, or the last brace; else it is read through. As hr_json_skip_container. */
 static const char *hr_json_pass(hr_json *json, const char *value, int depth)
 {
-    uint32_t open = (uint32_t)(value - json->scan.start);
     const char *p;
 
-    while (depth == 1 && json->span < json->spans && json->index->ends[json->span] <= open)
-        json->span++; /* of those that a path led through */
-    if (depth == 1 && json->span < json->spans)
-        p = json->scan.start + json->index->ends[json->span++];
-    else
+    if (depth == 1 && json->looked) {
+        p = hr_json_next_key(json, value);
+        p = hr_json_back_space(hr_json_back_space(p != NULL ? p : json->scan.end) - 1);
+    } else {
         p = hr_json_skip_container(&json->scan, value, depth);
+    }
     if (p != NULL)
         json->skipped += (size_t)(p - value);
     return p;
@@ -347,6 +364,33 @@ static bool hr_json_finish_member(hr_json *json, const hr_json_key *key, hr_json
     return true;
 }
 
+/* The value at p of the key. Returns the byte after it, or NULL. */
+HR_ALWAYS_INLINE const char *hr_json_walk_member(hr_json *json, const hr_json_key *key, hr_json_mode mode, const char *member,
+                                                 const char *p, hr_field *fields, int depth)
+{
+    const char *const end = json->scan.end, *value = p;
+
+    if (*p == '"') {
+        p = hr_json_find_special(json->scan.start, p + 1, end);
+        if (HR_LIKELY(p < end && *p == '"')) {
+            p++;
+            hr_json_take(json, key, fields, value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, end);
+        } else {
+            bool escaped = false;
+            p = hr_json_skip_string_slow(&json->scan, p, &escaped);
+            if (p != NULL)
+                hr_json_store(&fields[key->column], value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, escaped);
+        }
+    } else if ((unsigned char)(*p - '0') <= 9 || *p == '-') {
+        p = hr_json_skip_number(&json->scan, p, p + (*p == '-'), end);
+        if (HR_LIKELY(p != NULL))
+            hr_json_take(json, key, fields, value, (size_t)(p - value), HR_TOKEN_NUMBER, end);
+    } else {
+        p = hr_json_walk_value(json, key, mode, member, p, fields, depth);
+    }
+    return p;
+}
+
 /* Read the object at p ('{') into the fields its node names. Recursion follows paths only, so it is never deeper than they are; all
  * else is skipped by a loop. `depth` counts the containers open around the object. */
 static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode mode, const char *p, hr_field *fields, int depth)
@@ -354,10 +398,10 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
     const char *const end = json->scan.end;
     const bool looked = json->looked;
     hr_json_key *previous = &node->start;
-    const char *value = hr_json_skip_space(++p, end);
+    const char *first = hr_json_skip_space(++p, end);
 
-    if (value < end && *value == '}')
-        return value + 1;
+    if (first < end && *first == '}')
+        return first + 1;
     for (;; p++) {
         const char *member = p;
         hr_json_key *key = previous->next[0];
@@ -371,32 +415,13 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
         }
         previous = key;
 
-        value = p;
-        if (*p == '"') {
-            if (HR_UNLIKELY(looked) && !key->taken && !key->odd) {
-                p = hr_json_pass_string(json, p);
-                if (*p == ',')
-                    continue;
-                return p + 1; /* it is sound, so this is the brace */
-            }
-            p = hr_json_find_special(json->scan.start, p + 1, end);
-            if (HR_LIKELY(p < end && *p == '"')) {
-                p++;
-                hr_json_take(json, key, fields, value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, end);
-            } else {
-                bool escaped = false;
-                p = hr_json_skip_string_slow(&json->scan, p, &escaped);
-                if (p != NULL)
-                    hr_json_store(&fields[key->column], value + 1, (size_t)(p - value) - 2, HR_TOKEN_STRING, escaped);
-            }
-        } else if ((unsigned char)(*p - '0') <= 9 || *p == '-') {
-            p = hr_json_skip_number(&json->scan, p, p + (*p == '-'), end);
-            if (HR_UNLIKELY(p == NULL))
-                return NULL;
-            hr_json_take(json, key, fields, value, (size_t)(p - value), HR_TOKEN_NUMBER, end);
-        } else {
-            p = hr_json_walk_value(json, key, mode, member, p, fields, depth);
+        if (HR_UNLIKELY(looked) && *p == '"' && !key->taken && !key->odd) {
+            p = hr_json_pass_string(json, p);
+            if (*p == ',')
+                continue;
+            return p + 1; /* it is sound, so this is the brace */
         }
+        p = hr_json_walk_member(json, key, mode, member, p, fields, depth);
         if (HR_UNLIKELY(p == NULL))
             return NULL;
         if (HR_UNLIKELY(key->odd) && !hr_json_finish_member(json, key, mode, member, p, fields))
@@ -411,6 +436,63 @@ static const char *hr_json_walk(hr_json *json, hr_json_node *node, hr_json_mode 
             return p + 1;
         return hr_json_fail(&json->scan, p, HR_REASON_MALFORMED, "',' or '}' is expected");
     }
+}
+
+/* The key of a member of the outermost object, whose first quote is at p, when somebody may want it; NULL when nobody does. *after is then
+ * the byte after its last quote, or NULL when the walk must end. */
+static hr_json_key *hr_json_want(hr_json *json, const char *p, const char **after)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, marks;
+
+    *after = p; /* not NULL */
+    if (HR_LIKELY(json->scan.end - p > 8)) {
+        word = hr_json_load8(p + 1);
+        for (int32_t i = 0; i < json->keys.wanted_count; i++) {
+            const hr_json_wanted *wanted = &json->keys.wanted[i];
+
+            if (HR_LIKELY(((word ^ wanted->bytes) & wanted->mask) != 0))
+                continue;
+            if (wanted->key == NULL)
+                return hr_json_find_key(json, json->keys.root, (hr_json_mode){false, false}, p, after);
+            *after = p + wanted->key->name_len + 2;
+            return wanted->key;
+        }
+        marks = word ^ (ones * '\\'); /* a byte of zero is a backslash */
+        if (HR_LIKELY(((marks - ones) & ~marks & (ones << 7)) == 0))
+            return NULL;
+    }
+    return hr_json_find_key(json, json->keys.root, (hr_json_mode){false, false}, p, after);
+}
+
+/* As hr_json_walk for the outermost object of a record that was looked over: only the members that somebody wants are read. No column
+ * collects the others, and they are allowed. */
+static const char *hr_json_jump(hr_json *json, hr_field *fields)
+{
+    const char *const end = json->scan.end;
+    const hr_json_index *index = json->index;
+    size_t read = 0;
+
+    for (uint32_t block = 0; block < index->blocks; block++) {
+        for (uint64_t left = index->keys[block]; left != 0; left &= left - 1) {
+            const char *member = json->scan.start + (size_t)block * 64 + (size_t)__builtin_ctzll(left), *p;
+            const hr_json_key *key = hr_json_want(json, member, &p);
+
+            if (HR_UNLIKELY(p == NULL))
+                return NULL;
+            if (HR_LIKELY(key == NULL) || (!key->taken && !key->odd))
+                continue;
+            p = hr_json_skip_space(hr_json_skip_space(p, end) + 1, end); /* it is sound: behind the colon */
+            p = hr_json_walk_member(json, key, (hr_json_mode){false, false}, member, p, fields, 0);
+            if (HR_UNLIKELY(p == NULL))
+                return NULL;
+            if (HR_UNLIKELY(key->odd) && !hr_json_finish_member(json, key, (hr_json_mode){false, false}, member, p, fields))
+                return hr_json_nomem(json);
+            read += (size_t)(p - member);
+        }
+    }
+    json->skipped = (size_t)(end - json->scan.start) - read;
+    return end;
 }
 
 /* Something stands where the record's '{' should be. */
@@ -429,7 +511,6 @@ static int hr_json_not_object(const hr_json_scan *scan, const char *p)
 /* Look the record over when that is likely to pay: much of the record before was in containers that nobody wanted. True: it is sound. */
 static bool hr_json_look(hr_json *json, size_t n)
 {
-    json->span = json->spans = 0;
     json->looked = false;
     if (HR_LIKELY(!json->look) || n < HR_JSON_INDEX_LEAST || n > HR_JSON_INDEX_MOST || json->looker == NULL)
         return false;
@@ -442,7 +523,6 @@ static bool hr_json_look(hr_json *json, size_t n)
     }
     if (!json->looker->look(&json->scan, json->index))
         return false;
-    json->spans = json->index->count;
     json->looked = true;
     return true;
 }
@@ -476,7 +556,10 @@ static int hr_json_fields(hr_decoder *decoder, const hr_record *record, hr_field
     if (p >= json->scan.end || *p != '{')
         return hr_json_not_object(&json->scan, p);
     json->skipped = 0;
-    p = hr_json_walk(json, json->keys.root, mode, p, fields, 0);
+    if (json->looked && json->keys.wanted_count > 0 && !mode.rest && !mode.reject)
+        p = hr_json_jump(json, fields);
+    else
+        p = hr_json_walk(json, json->keys.root, mode, p, fields, 0);
     if (p == NULL)
         return json->rc;
     json->look = json->skipped > record->len / 4;

@@ -50,6 +50,24 @@ static const uint8_t then[128] = {
     ['l'] = END,
 };
 
+/* The same for numbers and literals alone, each with the byte behind it: anything may begin behind that. */
+static const uint8_t scalar_then[128] = {
+    [','] = VALUE | DIGIT,
+    ['}'] = VALUE | DIGIT,
+    [']'] = VALUE | DIGIT,
+    [' '] = VALUE | DIGIT,
+    ['\t'] = VALUE | DIGIT,
+    ['\n'] = VALUE | DIGIT,
+    ['\r'] = VALUE | DIGIT,
+    DIGITS(DIGIT | IN_NUMBER | END),
+    ['.'] = DIGIT,
+    ['-'] = DIGIT,
+    ['+'] = DIGIT,
+    ['E'] = DIGIT | SIGN,
+    ['e'] = DIGIT | SIGN | END /* of true and false */,
+    ['l'] = END,
+};
+
 static bool hr_bones_supported(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
@@ -228,16 +246,60 @@ HR_BONES_TARGET static size_t hr_bones_of_text(const hr_json_scan *scan, hr_json
 
 /* What goes on from one 64 bones to the next. The uint64_t are bits to be shifted in. */
 typedef struct hr_bones_state {
+    uint64_t scalar; /* the byte before belongs to a number or literal */
+    uint64_t brace;  /* it is a brace that no key follows */
+    uint64_t bad;
+} hr_bones_state;
+
+/* What hr_bones_check appends, and how much. */
+typedef struct hr_bones_out {
+    uint8_t *joints, *scalars;
+} hr_bones_out;
+
+/* 64 bones at p. Brackets and commas are appended to the joints, numbers and literals, each with the byte behind it, to the scalars; the
+ * bits of the joints are returned. */
+HR_BONES_INLINE uint64_t hr_bones_check(const uint8_t *p, uint64_t valid, hr_bones_state *state, hr_bones_out *out)
+{
+    const __m512i is0 = hr_bones_load(is), is1 = hr_bones_load(is + 64), then0 = hr_bones_load(then), then1 = hr_bones_load(then + 64);
+    __m512i v = hr_bones_load(p), curly = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
+    __m512i kind = _mm512_permutex2var_epi8(is0, v, is1), may = _mm512_permutex2var_epi8(then0, hr_bones_load(p - 1), then1);
+    uint64_t fits = _mm512_test_epi8_mask(kind, may);
+    uint64_t signs = _mm512_test_epi8_mask(kind, _mm512_set1_epi8((char)(END | COLON)));
+    uint64_t closing = _mm512_test_epi8_mask(kind, _mm512_set1_epi8(BRACE)), quotes = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"'));
+    uint64_t commas = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(',')), brace = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('{'));
+    uint64_t brackets = _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('{')) | _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('}'));
+    /* a colon stands behind strings only, so that a key is before it */
+    uint64_t key = _mm512_cmpeq_epi8_mask(hr_bones_load(p + 2), _mm512_set1_epi8(':'));
+    uint64_t scalar = ~(signs | quotes | brackets) & valid, after = scalar << 1 | state->scalar, lone = brace & ~key;
+    uint64_t bad = ~fits & ~(scalar & after); /* inside numbers and literals it is seen to later */
+    uint64_t keep = brackets | commas;        /* nothing behind the end is any of these */
+    uint64_t with_end = (scalar | after) & valid;
+
+    /* keys: in objects only, and always; which of the two a comma is in, its successor tells */
+    bad |= (key & ~(brace | commas)) | ((lone << 1 | state->brace) & ~closing);
+    state->bad |= bad & valid;
+    state->brace = lone >> 63;
+    state->scalar = scalar >> 63;
+    _mm512_storeu_si512(out->scalars, _mm512_maskz_compress_epi8(with_end, v));
+    out->scalars += __builtin_popcountll(with_end);
+    v = _mm512_mask_mov_epi8(_mm512_maskz_mov_epi8(~commas, v), commas & key, _mm512_set1_epi8(KEY_COMMA));
+    _mm512_storeu_si512(out->joints, _mm512_maskz_compress_epi8(keep, v));
+    out->joints += __builtin_popcountll(keep);
+    return keep;
+}
+
+/* What goes on from one 64 scalars to the next. The uint64_t are bits to be shifted in. */
+typedef struct hr_scalars_state {
     uint64_t literal;          /* the first bytes belong to a literal that began before */
     uint64_t literal_end;      /* the first byte follows a literal */
     uint64_t minus, zero;      /* the byte before is the minus, the leading zero of a number */
     uint64_t point, point_run; /* the byte before is a point; a run of digits after a point goes on */
     uint64_t exponent, exponent_sign, exponent_run;
     uint64_t bad;
-} hr_bones_state;
+} hr_scalars_state;
 
 /* Digits that follow the bits in `from` at once, as one run: the bits behind these runs. */
-static inline uint64_t hr_bones_behind(uint64_t from, uint64_t digits, uint64_t *carry)
+static inline uint64_t hr_scalars_behind(uint64_t from, uint64_t digits, uint64_t *carry)
 {
     uint64_t sum;
 
@@ -245,10 +307,11 @@ static inline uint64_t hr_bones_behind(uint64_t from, uint64_t digits, uint64_t 
     return sum & ~digits;
 }
 
-/* 64 bones at p. Brackets and commas are appended at `joints`; the bits of these are returned. */
-HR_BONES_INLINE uint64_t hr_bones_check(const uint8_t *p, uint64_t valid, hr_bones_state *state, uint8_t *joints)
+/* 64 bytes of numbers and literals at p. */
+HR_BONES_INLINE void hr_scalars_check(const uint8_t *p, uint64_t valid, hr_scalars_state *state)
 {
-    const __m512i is0 = hr_bones_load(is), is1 = hr_bones_load(is + 64), then0 = hr_bones_load(then), then1 = hr_bones_load(then + 64);
+    const __m512i is0 = hr_bones_load(is), is1 = hr_bones_load(is + 64);
+    const __m512i then0 = hr_bones_load(scalar_then), then1 = hr_bones_load(scalar_then + 64);
     __m512i v = hr_bones_load(p), v1 = hr_bones_load(p + 1), v2 = hr_bones_load(p + 2), v3 = hr_bones_load(p + 3),
             v4 = hr_bones_load(p + 4);
     __m512i kind = _mm512_permutex2var_epi8(is0, v, is1), may = _mm512_permutex2var_epi8(then0, hr_bones_load(p - 1), then1);
@@ -256,13 +319,7 @@ HR_BONES_INLINE uint64_t hr_bones_check(const uint8_t *p, uint64_t valid, hr_bon
     uint64_t fits = _mm512_test_epi8_mask(kind, may), ending = _mm512_test_epi8_mask(kind, _mm512_set1_epi8((char)END));
     uint64_t value = _mm512_test_epi8_mask(may, _mm512_set1_epi8(VALUE)), digits = _mm512_test_epi8_mask(kind, _mm512_set1_epi8(DIGIT));
     uint64_t signs = _mm512_test_epi8_mask(kind, _mm512_set1_epi8(SIGN)), minus = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('-'));
-    uint64_t commas = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(',')), points = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('.'));
-    uint64_t zeros = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('0'));
-    uint64_t brace = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('{'));
-    uint64_t brackets = _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('{')) | _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('}'));
-    /* a string and a colon follow: a key */
-    uint64_t key = _mm512_mask_cmpeq_epi8_mask(_mm512_cmpeq_epi8_mask(v2, _mm512_set1_epi8(':')), v1, _mm512_set1_epi8('"'));
-    uint64_t empty = _mm512_mask_cmpeq_epi8_mask(brace, v1, _mm512_set1_epi8('}'));
+    uint64_t points = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('.')), zeros = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('0'));
     __m512i last_e = _mm512_xor_si512(v3, _mm512_set1_epi8('e'));
     __m512i not_true =
         _mm512_or_si512(_mm512_ternarylogic_epi64(_mm512_xor_si512(v, _mm512_set1_epi8('t')), v1, _mm512_set1_epi8('r'), 0xf6),
@@ -279,32 +336,26 @@ HR_BONES_INLINE uint64_t hr_bones_check(const uint8_t *p, uint64_t valid, hr_bon
     uint64_t inner = any << 1 | any << 2 | any << 3 | five << 4 | state->literal;
     uint64_t after = four << 4 | five << 5 | state->literal_end;
     uint64_t exponents = _mm512_cmpeq_epi8_mask(curly, _mm512_set1_epi8('e')) & ~inner;
-    uint64_t after_exponent = exponents << 1 | state->exponent, first, signed_first, bad, keep;
+    uint64_t after_exponent = exponents << 1 | state->exponent, first, signed_first, bad;
 
     state->literal = any >> 63 | any >> 62 | any >> 61 | five >> 60;
     state->literal_end = four >> 60 | five >> 59;
     bad = ~(fits | inner) | (after & ~ending) | (after_exponent & ~(digits | signs));
-    /* keys: in objects only, and always; which of the two a comma is in, its successor tells */
-    bad |= (key & ~(brace | commas)) | (brace & ~(key | empty));
     /* no needless zero */
     first = (value | (value & minus) << 1 | state->minus) & zeros;
     state->minus = (value & minus) >> 63;
     bad |= (first << 1 | state->zero) & digits;
     state->zero = first >> 63;
     /* one point, one exponent, in this order */
-    bad |= hr_bones_behind(points << 1 | state->point | state->point_run, digits, &state->point_run) & points;
+    bad |= hr_scalars_behind(points << 1 | state->point | state->point_run, digits, &state->point_run) & points;
     state->point = points >> 63;
     state->exponent = exponents >> 63;
     signed_first = after_exponent & signs;
-    bad |= hr_bones_behind((after_exponent & ~signs) | signed_first << 1 | state->exponent_sign | state->exponent_run, digits,
-                           &state->exponent_run) &
+    bad |= hr_scalars_behind((after_exponent & ~signs) | signed_first << 1 | state->exponent_sign | state->exponent_run, digits,
+                             &state->exponent_run) &
            (points | exponents);
     state->exponent_sign = signed_first >> 63;
     state->bad |= bad & valid;
-    keep = brackets | commas; /* nothing behind the end is any of these */
-    v = _mm512_mask_mov_epi8(_mm512_maskz_mov_epi8(~commas, v), commas & key, _mm512_set1_epi8(KEY_COMMA));
-    _mm512_storeu_si512(joints, _mm512_maskz_compress_epi8(keep, v));
-    return keep;
 }
 
 /* ---- step 3: brackets and commas ---- */
@@ -344,9 +395,8 @@ HR_BONES_INLINE void hr_joints_level(uint64_t here, uint64_t object, uint64_t op
     state->last_object = (state->last_object & ~(UINT64_C(1) << level)) | last << level;
 }
 
-/* 64 joints at p. Those that end containers inside the outermost are noted as ends. */
-HR_BONES_INLINE uint32_t hr_joints_check(const uint8_t *p, uint32_t base, uint64_t valid, hr_joints_state *state, uint16_t *ends,
-                                         uint32_t count)
+/* 64 joints at p. Returns which of them begin a member of the outermost object: its bracket and its commas. */
+HR_BONES_INLINE uint64_t hr_joints_check(const uint8_t *p, uint64_t valid, hr_joints_state *state)
 {
     const __m512i one = _mm512_set1_epi8(1);
     __m512i v = hr_bones_load(p), curly = _mm512_or_si512(v, _mm512_set1_epi8(0x20)), depth;
@@ -369,34 +419,38 @@ HR_BONES_INLINE uint32_t hr_joints_check(const uint8_t *p, uint32_t base, uint64
 
         if (level == 63) { /* deeper, or outside the outermost container */
             state->bad = 1;
-            return count;
+            return 0;
         }
         left &= ~here;
         hr_joints_level(here, object, opening, level, state);
     }
     state->outermost += (uint32_t)__builtin_popcountll(levels[1] & closing);
-    for (uint64_t here = levels[2] & closing; here != 0; here &= here - 1)
-        ends[count++] = (uint16_t)(base + (uint32_t)__builtin_ctzll(here));
-    return count;
+    return levels[1] & ~closing;
 }
 
-/* The place of the item `number` among those that the bits of `kept` stand for, of which there are before[i] before block i; `first` are
- * the first 32 of these. */
-HR_BONES_INLINE uint32_t hr_bones_place(uint32_t number, __m512i first, const uint16_t *before, const uint64_t *kept, uint32_t blocks)
+/* 64 bits from this one on; there is a word behind. */
+static inline uint64_t hr_bones_bits(const uint64_t *words, uint32_t from)
 {
-    __m512i wanted = _mm512_set1_epi16((short)number);
-    uint32_t block = (uint32_t)__builtin_popcount(_mm512_cmple_epu16_mask(first, wanted)) - 1;
-
-    for (uint32_t from = 32; HR_UNLIKELY(from < blocks); from += 32)
-        block += (uint32_t)__builtin_popcount(_mm512_cmple_epu16_mask(hr_bones_load(before + from), wanted));
-    return block * 64 + (uint32_t)__builtin_ctzll(_pdep_u64(UINT64_C(1) << (number - before[block]), kept[block]));
+    return words[from >> 6] >> (from & 63) | words[(from >> 6) + 1] << 1 << (63 - (from & 63));
 }
 
-/* Let the places behind the blocks be beyond every number, and return the first 32. */
-HR_BONES_INLINE __m512i hr_bones_befores(uint16_t *before, uint32_t blocks)
+/* From the joints that begin members to the bones behind them, which are the first quotes of keys, and on to where these stand. */
+HR_BONES_TARGET static inline void hr_bones_keys(hr_json_index *index, uint32_t groups, uint32_t joint_groups)
 {
-    _mm512_storeu_si512(before + blocks, _mm512_set1_epi16(-1));
-    return hr_bones_load(before);
+    uint64_t carry = 0;
+
+    index->members[joint_groups] = 0;
+    for (uint32_t i = 0; i < groups; i++) {
+        uint64_t here = _pdep_u64(hr_bones_bits(index->members, index->joints_before[i]), index->joints_kept[i]);
+
+        index->member_bones[i] = here << 1 | carry;
+        carry = here >> 63;
+    }
+    index->member_bones[groups] = 0;
+    if (index->bones[16 + 1] != '"') /* the object is empty */
+        index->member_bones[0] = 0;
+    for (uint32_t i = 0; i < index->blocks; i++)
+        index->keys[i] = _pdep_u64(hr_bones_bits(index->member_bones, index->before[i]), index->kept[i]);
 }
 
 static inline uint64_t hr_bones_valid(size_t left)
@@ -407,42 +461,39 @@ static inline uint64_t hr_bones_valid(size_t left)
 HR_BONES_TARGET static bool hr_bones_look(const hr_json_scan *text, hr_json_index *index)
 {
     hr_json_scan scan = {text->start, text->end, text->allow_nul_escape, NULL};
-    uint8_t *bones = index->bones + 16;
-    hr_bones_state state;
+    uint8_t *bones = index->bones + 16, *scalars = index->scalars + 16;
+    hr_bones_state state = {0, 0, 0};
+    hr_bones_out out = {index->joints, scalars};
+    hr_scalars_state scalar_state;
     hr_joints_state joints = {0, 0, 0, 0};
-    __m512i first, joints_first;
-    uint32_t count = 0, groups = 0;
-    size_t n, joined = 0;
+    uint32_t groups = 0, joint_groups = 0;
+    size_t n, joined, count;
 
-    memset(&state, 0, sizeof(state));
-    index->count = 0;
     n = hr_bones_of_text(&scan, index, &state.bad);
     if (state.bad != 0 || n < 2 || bones[0] != '{' || bones[n - 1] != '}')
         return false;
     bones[-1] = ':'; /* a value follows */
     _mm512_storeu_si512(bones + n, _mm512_setzero_si512());
     for (size_t at = 0; at < n; at += 64) {
-        index->joints_before[groups] = (uint16_t)joined;
-        index->joints_kept[groups] = hr_bones_check(bones + at, hr_bones_valid(n - at), &state, index->joints + joined);
-        joined += (size_t)__builtin_popcountll(index->joints_kept[groups++]);
+        index->joints_before[groups] = (uint16_t)(out.joints - index->joints);
+        index->joints_kept[groups++] = hr_bones_check(bones + at, hr_bones_valid(n - at), &state, &out);
     }
     if (state.bad != 0)
         return false;
-    for (size_t at = 0; at < joined; at += 64) {
-        if (count > HR_JSON_INDEX_ENDS - 64)
-            return false;
-        count = hr_joints_check(index->joints + at, (uint32_t)at, hr_bones_valid(joined - at), &joints, index->ends, count);
-    }
+    joined = (size_t)(out.joints - index->joints);
+    count = (size_t)(out.scalars - scalars);
+    memset(&scalar_state, 0, sizeof(scalar_state));
+    scalars[-1] = ','; /* a value follows */
+    _mm512_storeu_si512(scalars + count, _mm512_setzero_si512());
+    for (size_t at = 0; at < count; at += 64)
+        hr_scalars_check(scalars + at, hr_bones_valid(count - at), &scalar_state);
+    if (scalar_state.bad != 0)
+        return false;
+    for (size_t at = 0; at < joined; at += 64)
+        index->members[joint_groups++] = hr_joints_check(index->joints + at, hr_bones_valid(joined - at), &joints);
     if (joints.bad != 0 || joints.depth != 0 || joints.outermost != 1)
         return false;
-    index->count = count;
-    first = hr_bones_befores(index->before, index->blocks);
-    joints_first = hr_bones_befores(index->joints_before, groups);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t bone = hr_bones_place(index->ends[i], joints_first, index->joints_before, index->joints_kept, groups);
-
-        index->ends[i] = (uint16_t)(1 + hr_bones_place(bone, first, index->before, index->kept, index->blocks));
-    }
+    hr_bones_keys(index, groups, joint_groups);
     return true;
 }
 

@@ -184,6 +184,26 @@ static int hr_json_finish_node(hr_json_keys *keys, hr_json_node *node, hr_error 
     return HR_OK;
 }
 
+/* The root's keys as they are looked for. A key that is written with escapes has a backslash in its first eight bytes, or is found by
+ * those. */
+static void hr_json_list_wanted(hr_json_keys *keys)
+{
+    if (keys->root->count > HR_JSON_WANTED)
+        return;
+    for (hr_json_key *key = keys->root->first; key != NULL; key = key->sibling) {
+        hr_json_wanted *wanted = &keys->wanted[keys->wanted_count++];
+        char bytes[8] = {0}, mask[8] = {0};
+
+        for (size_t i = 0; i < sizeof(bytes) && i <= key->name_len; i++) {
+            bytes[i] = i < key->name_len ? key->name[i] : '"';
+            mask[i] = (char)0xff;
+        }
+        memcpy(&wanted->bytes, bytes, sizeof(bytes));
+        memcpy(&wanted->mask, mask, sizeof(mask));
+        wanted->key = key->name_len < sizeof(bytes) ? key : NULL;
+    }
+}
+
 /* Build the tree. On failure what stands so far is left to hr_json_keys_free. */
 static int hr_json_keys_build(hr_json_keys *keys, const hr_schema *schema, const hr_decode_step *steps, hr_error *error)
 {
@@ -197,6 +217,7 @@ static int hr_json_keys_build(hr_json_keys *keys, const hr_schema *schema, const
     for (int32_t i = 0; i < schema->count; i++)
         if (schema->columns[i].from == HR_FROM_PATH)
             HR_RETURN_NOT_OK(hr_json_add_column(keys, &schema->columns[i], &steps[i], i, error));
+    hr_json_list_wanted(keys);
     return hr_json_finish_node(keys, keys->root, error);
 }
 

@@ -13,9 +13,10 @@
 
 struct hr_decode_step;
 
-#define HR_JSON_LEARNED 64  /* unknown keys remembered, per node */
+#define HR_JSON_LEARNED 64     /* unknown keys remembered, per node */
 #define HR_JSON_NEVER 0x10000u /* spelling_bits that no 16 bytes can have */
-#define HR_JSON_SPELLING 96 /* bytes of a key with the white space around it; longer ones are always looked up */
+#define HR_JSON_WANTED 8       /* keys of the outermost object that are looked for at once; with more it is read from key to key */
+#define HR_JSON_SPELLING 96    /* bytes of a key with the white space around it; longer ones are always looked up */
 
 typedef struct hr_json_node hr_json_node;
 typedef struct hr_json_key hr_json_key;
@@ -24,44 +25,52 @@ struct hr_json_key {
     /* How the last record spelled it: all bytes from the one after '{' or ',' to the first one of the value, such as ` "city": `. */
     char spelling[HR_JSON_SPELLING];
     uint32_t spelling_len;
-    uint32_t spelling_bits;     /* a bit for each of its bytes; HR_JSON_NEVER when they are more than 16, or not known yet */
-    hr_json_key *next[2];       /* what followed last, and before that */
-    hr_column *target;          /* of a plain key: where its value can go at once; NULL when that cannot be */
+    uint32_t spelling_bits; /* a bit for each of its bytes; HR_JSON_NEVER when they are more than 16, or not known yet */
+    hr_json_key *next[2];   /* what followed last, and before that */
+    hr_column *target;      /* of a plain key: where its value can go at once; NULL when that cannot be */
     const struct hr_decode_step *step;
-    int32_t column;             /* the first column that takes the value as a whole, or the spare field */
-    bool taken;                 /* there is such a column */
-    bool odd;                   /* there is more to do than storing the field: twins, a child, $rest */
-    bool twins;                 /* more columns take it: hr_json_keys.twin */
-    bool known;                 /* a column or a path names it */
+    int32_t column; /* the first column that takes the value as a whole, or the spare field */
+    bool taken;     /* there is such a column */
+    bool odd;       /* there is more to do than storing the field: twins, a child, $rest */
+    bool twins;     /* more columns take it: hr_json_keys.twin */
+    bool known;     /* a column or a path names it */
     uint32_t hash;
-    hr_json_node *child;        /* paths lead through it, or NULL */
-    hr_json_key *sibling;       /* the node's next key in the order of the schema */
-    const char *name;           /* unescaped */
+    hr_json_node *child;  /* paths lead through it, or NULL */
+    hr_json_key *sibling; /* the node's next key in the order of the schema */
+    const char *name;     /* unescaped */
     size_t name_len;
 };
 
 struct hr_json_node {
-    hr_json_key start;    /* not a key: its `next` is the first key of an object */
-    hr_json_key other;    /* stands for unknown keys that are not remembered; as a prediction it never comes true */
+    hr_json_key start; /* not a key: its `next` is the first key of an object */
+    hr_json_key other; /* stands for unknown keys that are not remembered; as a prediction it never comes true */
     hr_json_key *first, *last;
-    int32_t count;        /* keys in the list */
-    int32_t learned;      /* unknown keys remembered */
-    hr_json_key **slots;  /* open addressing */
+    int32_t count;       /* keys in the list */
+    int32_t learned;     /* unknown keys remembered */
+    hr_json_key **slots; /* open addressing */
     uint32_t slot_mask;
-    int32_t *below;       /* the columns whose path leads through this node */
+    int32_t *below; /* the columns whose path leads through this node */
     int32_t below_count;
 };
 
+/* A key that is looked for: the eight bytes behind its first quote are `bytes` where `mask` has ones. */
+typedef struct hr_json_wanted {
+    uint64_t mask, bytes;
+    hr_json_key *key; /* NULL: it may also be another, as its name is longer */
+} hr_json_wanted;
+
 /* The keys of one schema. */
 typedef struct hr_json_keys {
-    hr_arena arena;       /* nodes and keys */
+    hr_arena arena; /* nodes and keys */
     hr_json_node *root;
-    int32_t *twin;        /* per column: the next column with the same path, or -1 */
-    int32_t spare;        /* the field that takes what no column does: fields[schema->count] */
-    bool rest;            /* some column collects what no other takes */
-    hr_json_key **plain;  /* the keys that can have a target */
+    hr_json_wanted wanted[HR_JSON_WANTED]; /* of the root, */
+    int32_t wanted_count;                  /* or 0 when it has more */
+    int32_t *twin;                         /* per column: the next column with the same path, or -1 */
+    int32_t spare;                         /* the field that takes what no column does: fields[schema->count] */
+    bool rest;                             /* some column collects what no other takes */
+    hr_json_key **plain;                   /* the keys that can have a target */
     int32_t plain_count;
-    hr_column *bound;     /* the columns that the targets are among, or NULL */
+    hr_column *bound; /* the columns that the targets are among, or NULL */
 } hr_json_keys;
 
 /* Compile the schema's paths. On failure nothing is left but what hr_json_keys_free takes away. `steps` must outlive the keys. */
