@@ -11,24 +11,32 @@
 #define HR_REGISTRY_CONNECT_MS 5000L
 #define HR_REGISTRY_ATTEMPTS 4
 #define HR_REGISTRY_MISSING_S 10 /* for so long a number that is not known is not asked for again */
+#define HR_REGISTRY_FAILED_S 5   /* for so long nobody is asked again after a failure: what it said holds for all numbers */
+#define HR_REGISTRY_MISSES 256   /* numbers without a schema that are remembered; with more the oldest is forgotten */
 #define HR_REGISTRY_ANSWER ((size_t)16 << 20)
 
+/* A number that is known: its schema, or why there is none that could be used. */
 typedef struct hr_registry_entry {
     int32_t id;
     char *text; /* NULL: there is none */
     size_t len;
-    time_t asked;  /* when there was none */
+    time_t asked;  /* when there was none; 0: no entry */
     char why[200]; /* what the message about it says */
     struct hr_registry_entry *next;
 } hr_registry_entry;
 
 struct hr_registry {
-    pthread_mutex_t lock;
     char *url; /* without a slash at its end */
     char *user, *password;
+    pthread_mutex_t lock; /* guards the four below; never held while the registry is waited for */
+    hr_registry_entry *entries;
+    hr_registry_entry misses[HR_REGISTRY_MISSES];
+    int32_t next_miss;
+    hr_error failure; /* the last one, when `failed` is not 0 */
+    time_t failed;
+    pthread_mutex_t wire; /* guards what follows: one request at a time */
     CURL *curl;
     hr_buffer answer;
-    hr_registry_entry *entries;
 };
 
 static pthread_once_t hr_registry_once = PTHREAD_ONCE_INIT;
@@ -64,6 +72,7 @@ int hr_registry_open(const char *url, const char *user, const char *password, hr
     if (registry == NULL)
         return hr_error_nomem(error);
     pthread_mutex_init(&registry->lock, NULL);
+    pthread_mutex_init(&registry->wire, NULL);
     registry->url = hr_registry_copy(url);
     registry->user = user != NULL ? hr_registry_copy(user) : NULL;
     registry->password = password != NULL ? hr_registry_copy(password) : NULL;
@@ -97,6 +106,7 @@ void hr_registry_free(hr_registry *registry)
     hr_free(registry->user);
     hr_free(registry->password);
     pthread_mutex_destroy(&registry->lock);
+    pthread_mutex_destroy(&registry->wire);
     hr_free(registry);
 }
 
@@ -214,47 +224,98 @@ static int hr_registry_learn(hr_registry *registry, int32_t id, hr_registry_entr
     return hr_registry_read(registry, id, entry, error);
 }
 
-/* The entry, which is asked for when it is new, or when there was none some time ago. */
-static int hr_registry_entry_of(hr_registry *registry, int32_t id, hr_registry_entry **out, hr_error *error)
+/* What is known of the number without asking. false: nothing is. Under the lock. */
+static bool hr_registry_remembers(hr_registry *registry, int32_t id, const char **text, size_t *n, int *rc, hr_error *error)
 {
-    hr_registry_entry *entry = registry->entries;
-    int rc;
+    time_t now = time(NULL);
 
-    while (entry != NULL && entry->id != id)
-        entry = entry->next;
-    *out = entry;
-    if (entry != NULL && (entry->text != NULL || time(NULL) - entry->asked < HR_REGISTRY_MISSING_S))
-        return HR_OK;
-    if (entry != NULL)
-        return hr_registry_learn(registry, id, entry, error);
+    for (const hr_registry_entry *entry = registry->entries; entry != NULL; entry = entry->next) {
+        if (entry->id != id)
+            continue;
+        *text = entry->text;
+        *n = entry->len;
+        *rc = HR_OK;
+        return true;
+    }
+    for (int32_t i = 0; i < HR_REGISTRY_MISSES; i++) {
+        const hr_registry_entry *miss = &registry->misses[i];
+
+        if (miss->asked == 0 || miss->id != id || now - miss->asked >= HR_REGISTRY_MISSING_S)
+            continue;
+        *rc = hr_error_data(error, HR_REASON_MALFORMED, NULL, 0, "%s", miss->why);
+        return true;
+    }
+    if (registry->failed == 0 || now - registry->failed >= HR_REGISTRY_FAILED_S)
+        return false;
+    *rc = registry->failure.code;
+    if (error != NULL)
+        *error = registry->failure;
+    return true;
+}
+
+/* Remember what the registry said, or that it did not. Takes the entry when it has a schema. Under the lock. */
+static void hr_registry_remember(hr_registry *registry, hr_registry_entry *entry, int rc, const hr_error *said)
+{
+    registry->failed = 0;
+    if (rc == HR_OK && entry->text != NULL) {
+        entry->next = registry->entries;
+        registry->entries = entry;
+    } else if (rc == HR_OK) {
+        registry->misses[registry->next_miss] = *entry;
+        registry->next_miss = (registry->next_miss + 1) % HR_REGISTRY_MISSES;
+    } else if (rc != HR_ENOMEM) {
+        registry->failed = time(NULL);
+        registry->failure = *said;
+    }
+}
+
+/* Ask for a number, unless another thread just did. Under the lock of the wire. */
+static int hr_registry_ask_new(hr_registry *registry, int32_t id, const char **text, size_t *n, hr_error *error)
+{
+    hr_registry_entry *entry;
+    bool known, taken;
+    int rc = HR_OK;
+
+    pthread_mutex_lock(&registry->lock);
+    known = hr_registry_remembers(registry, id, text, n, &rc, error);
+    pthread_mutex_unlock(&registry->lock);
+    if (known)
+        return rc;
     entry = hr_calloc(1, sizeof(*entry));
     if (entry == NULL)
         return hr_error_nomem(error);
     entry->id = id;
     rc = hr_registry_learn(registry, id, entry, error);
-    if (rc != HR_OK) {
-        hr_free(entry);
-        return rc;
+    taken = rc == HR_OK && entry->text != NULL;
+    pthread_mutex_lock(&registry->lock);
+    hr_registry_remember(registry, entry, rc, error);
+    pthread_mutex_unlock(&registry->lock);
+    if (taken) {
+        *text = entry->text;
+        *n = entry->len;
+        return HR_OK;
     }
-    entry->next = registry->entries;
-    registry->entries = *out = entry;
-    return HR_OK;
+    if (rc == HR_OK)
+        rc = hr_error_data(error, HR_REASON_MALFORMED, NULL, 0, "%s", entry->why);
+    hr_free(entry);
+    return rc;
 }
 
 int hr_registry_find(void *context, int32_t id, const char **text, size_t *n, hr_error *error)
 {
     hr_registry *registry = context;
-    hr_registry_entry *entry;
-    int rc;
+    hr_error local;
+    hr_error *said = error != NULL ? error : &local;
+    bool known;
+    int rc = HR_OK;
 
     pthread_mutex_lock(&registry->lock);
-    rc = hr_registry_entry_of(registry, id, &entry, error);
-    if (rc == HR_OK && entry->text == NULL) {
-        rc = hr_error_data(error, HR_REASON_MALFORMED, NULL, 0, "%s", entry->why);
-    } else if (rc == HR_OK) {
-        *text = entry->text;
-        *n = entry->len;
-    }
+    known = hr_registry_remembers(registry, id, text, n, &rc, said);
     pthread_mutex_unlock(&registry->lock);
+    if (known)
+        return rc;
+    pthread_mutex_lock(&registry->wire);
+    rc = hr_registry_ask_new(registry, id, text, n, said);
+    pthread_mutex_unlock(&registry->wire);
     return rc;
 }

@@ -15,8 +15,9 @@ typedef struct hr_registry hr_registry;
 int hr_registry_open(const char *url, const char *user, const char *password, hr_registry **out, hr_error *error);
 void hr_registry_free(hr_registry *registry); /* NULL is fine */
 
-/* hr_avro_schemas.find; context is the registry; any thread. HR_EDATA: the registry has no such schema, or not an Avro one that stands
- * alone. HR_EUSAGE: it does not let us in. HR_EIO (retriable): it does not answer, after some attempts. */
+/* hr_avro_schemas.find; context is the registry; any thread: what is known is answered at once, also while another thread waits for the
+ * registry. A failure is remembered for some seconds, in which it is everybody's answer. HR_EDATA: the registry has no such schema, or not
+ * an Avro one that stands alone. HR_EUSAGE: it does not let us in. HR_EIO (retriable): it does not answer, after some attempts. */
 int hr_registry_find(void *context, int32_t id, const char **text, size_t *n, hr_error *error);
 
 #endif

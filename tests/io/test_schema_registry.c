@@ -1,0 +1,201 @@
+/* tests/io/test_schema_registry.c: a registry that is slow, that fails, and that knows few numbers, in a thread of this process. */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "io/kafka/schema_registry.h"
+
+/* Numbers below 100 have a schema, 100 to 9999 have none, 10000 is answered when the test lets it, above all fails. */
+enum { MISSING = 100, HELD = 10000, FAILS };
+
+static struct {
+    int listener, port;
+    atomic_int asked;
+    atomic_bool held, release;
+} server;
+
+static void answer(int fd, int status, const char *body)
+{
+    char text[512];
+    int n = snprintf(text, sizeof(text), "HTTP/1.1 %d x\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, strlen(body), body);
+
+    if (write(fd, text, (size_t)n) != n)
+        abort();
+}
+
+static void *serve(void *nothing)
+{
+    for (;;) {
+        char request[2048];
+        int fd = accept(server.listener, NULL, NULL), id = 0;
+        ssize_t n;
+
+        if (fd < 0)
+            return nothing;
+        n = read(fd, request, sizeof(request) - 1);
+        request[n > 0 ? n : 0] = '\0';
+        if (sscanf(request, "GET /schemas/ids/%d ", &id) == 1) {
+            atomic_fetch_add(&server.asked, 1);
+            if (id == HELD) {
+                atomic_store(&server.held, true);
+                while (!atomic_load(&server.release))
+                    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            }
+            if (id < MISSING || id == HELD)
+                answer(fd, 200, "{\"schema\": \"\\\"int\\\"\"}");
+            else if (id < HELD)
+                answer(fd, 404, "{}");
+            else
+                answer(fd, 403, "{}");
+        }
+        close(fd);
+    }
+}
+
+static void start(pthread_t *thread)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+
+    server.listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(server.listener, (struct sockaddr *)&address, size) != 0 || listen(server.listener, 16) != 0 ||
+        getsockname(server.listener, (struct sockaddr *)&address, &size) != 0 || pthread_create(thread, NULL, serve, NULL) != 0)
+        abort();
+    server.port = ntohs(address.sin_port);
+}
+
+static hr_registry *open_registry(void)
+{
+    char url[64];
+    hr_registry *registry;
+    hr_error error;
+
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/", server.port);
+    if (hr_registry_open(url, NULL, NULL, &registry, &error) != HR_OK)
+        abort();
+    return registry;
+}
+
+static int find(hr_registry *registry, int32_t id, hr_error *error)
+{
+    const char *text = NULL;
+    size_t n = 0;
+    int rc = hr_registry_find(registry, id, &text, &n, error);
+
+    CHECK(rc != HR_OK || (n == 5 && memcmp(text, "\"int\"", n) == 0), "schema %d is %s", (int)id, text);
+    return rc;
+}
+
+static void test_each_is_asked_for_once(void)
+{
+    hr_registry *registry = open_registry();
+    hr_error error;
+    int before = atomic_load(&server.asked);
+
+    for (int round = 0; round < 3; round++) {
+        for (int32_t id = 1; id < 20; id++)
+            CHECK(find(registry, id, &error) == HR_OK, "%s", error.message);
+        for (int32_t id = MISSING; id < MISSING + 50; id++)
+            CHECK(find(registry, id, &error) == HR_EDATA && error.reason == HR_REASON_MALFORMED, "%s", error.message);
+    }
+    CHECK(atomic_load(&server.asked) - before == 19 + 50, "asked %d times", atomic_load(&server.asked) - before);
+    hr_registry_free(registry);
+}
+
+/* What has no schema is forgotten when there is too much of it; what has one never is. */
+static void test_many_misses(void)
+{
+    hr_registry *registry = open_registry();
+    hr_error error;
+    int before;
+
+    CHECK(find(registry, 1, &error) == HR_OK);
+    for (int32_t id = MISSING; id < MISSING + 600; id++)
+        CHECK(find(registry, id, &error) == HR_EDATA, "%s", error.message);
+    before = atomic_load(&server.asked);
+    CHECK(find(registry, 1, &error) == HR_OK && find(registry, MISSING + 599, &error) == HR_EDATA);
+    CHECK(atomic_load(&server.asked) == before, "asked again");
+    CHECK(find(registry, MISSING, &error) == HR_EDATA && atomic_load(&server.asked) == before + 1, "it was kept");
+    hr_registry_free(registry);
+}
+
+/* A failure is everybody's answer for some time; what was known before still is. */
+static void test_a_failure_is_remembered(void)
+{
+    hr_registry *registry = open_registry();
+    hr_error error;
+    int before;
+
+    CHECK(find(registry, 1, &error) == HR_OK);
+    CHECK(find(registry, FAILS, &error) == HR_EUSAGE && strstr(error.message, "does not let us in") != NULL, "%s", error.message);
+    before = atomic_load(&server.asked);
+    for (int32_t id = 1; id < 5; id++) {
+        hr_error_clear(&error);
+        CHECK(find(registry, FAILS + id, &error) == HR_EUSAGE && strstr(error.message, "does not let us in") != NULL, "%s", error.message);
+        CHECK(find(registry, 1, &error) == HR_OK);
+    }
+    CHECK(atomic_load(&server.asked) == before, "asked %d times", atomic_load(&server.asked) - before);
+    hr_registry_free(registry);
+}
+
+static void *find_held(void *registry)
+{
+    hr_error error;
+
+    CHECK(find(registry, HELD, &error) == HR_OK, "%s", error.message);
+    return NULL;
+}
+
+static void *find_known(void *registry)
+{
+    hr_error error;
+
+    CHECK(find(registry, 1, &error) == HR_OK, "%s", error.message);
+    return NULL;
+}
+
+/* One thread waits for the registry; another gets what is known. */
+static void test_what_is_known_does_not_wait(void)
+{
+    hr_registry *registry = open_registry();
+    struct timespec until;
+    pthread_t waits, asks;
+    hr_error error;
+    bool late;
+
+    CHECK(find(registry, 1, &error) == HR_OK);
+    if (pthread_create(&waits, NULL, find_held, registry) != 0)
+        abort();
+    while (!atomic_load(&server.held))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    if (pthread_create(&asks, NULL, find_known, registry) != 0)
+        abort();
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5; /* how long a hang is waited for; the answer itself takes no time */
+    late = pthread_timedjoin_np(asks, NULL, &until) != 0;
+    CHECK(!late, "it waited for the registry");
+    atomic_store(&server.release, true);
+    if (late)
+        pthread_join(asks, NULL);
+    pthread_join(waits, NULL);
+    hr_registry_free(registry);
+}
+
+int main(void)
+{
+    pthread_t thread;
+
+    start(&thread);
+    test_each_is_asked_for_once();
+    test_many_misses();
+    test_a_failure_is_remembered();
+    test_what_is_known_does_not_wait();
+    shutdown(server.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(server.listener);
+    return CHECK_DONE();
+}
