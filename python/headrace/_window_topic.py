@@ -441,6 +441,7 @@ def build(
     snapshot: Any = "1h",
     snapshot_bytes: int | None = None,
     transaction_bytes: int | None = None,
+    table_bytes: int | None = None,
 ) -> dict[str, Any]:
     """The settings as one object; window_topic explains each. UsageError for what cannot be."""
     if time_unit not in _TIME_UNITS:
@@ -496,4 +497,6 @@ def build(
     }
     if table is not None:
         settings["table"] = {"name": table, "dsn": dsn or "", "create": create_table}
+        if table_bytes is not None:
+            settings["table"]["bytes"] = table_bytes
     return {name: value for name, value in settings.items() if value is not None}

@@ -274,7 +274,7 @@ int hr_window_config_parse(const char *text, hr_window_config *out, hr_error *er
     json_t *columns, *by, *aggregates, *windows, *table = NULL;
     const char *time, *zone = "UTC", *zoneinfo = NULL, *lost;
     json_int_t lateness = HR_WINDOW_LATENESS, jump = HR_WINDOW_LATENESS, early = 0, records = 0;
-    json_int_t idle = 10000, commit = 1000, snapshot = INT64_C(256) << 20, often = 3600000, transaction = 64 << 20;
+    json_int_t idle = 10000, commit = 1000, snapshot = INT64_C(256) << 20, often = 3600000, transaction = 64 << 20, table_bytes = 8 << 20;
     int keyed = 0, close_all = 0, create = 0, workers = 1;
 
     memset(out, 0, sizeof(*out));
@@ -296,15 +296,15 @@ int hr_window_config_parse(const char *text, hr_window_config *out, hr_error *er
                        "max_records", &records, "max_seconds", &out->max_seconds),
         &where, "object", error));
     if (table != NULL && !json_is_null(table))
-        HR_RETURN_NOT_OK(hr_window_unpacked(
-            json_unpack_ex(table, &where, 0, "{s:s, s:s, s?b}", "name", &out->table, "dsn", &out->table_dsn, "create", &create), &where,
-            "\"table\"", error));
+        HR_RETURN_NOT_OK(hr_window_unpacked(json_unpack_ex(table, &where, 0, "{s:s, s:s, s?b, s?I}", "name", &out->table, "dsn",
+                                                           &out->table_dsn, "create", &create, "bytes", &table_bytes),
+                                            &where, "\"table\"", error));
     lost = json_string_value(json_object_get(out->root, "lost_offsets"));
     out->lost_accept = lost != NULL && strcmp(lost, "earliest") == 0;
     if (lost != NULL && !out->lost_accept && strcmp(lost, "fail") != 0)
         return hr_error_set(error, HR_EUSAGE, "lost_offsets is \"%.20s\": write fail or earliest", lost);
-    if (workers < 1 || workers > 64 || idle < 0 || commit < 1 || snapshot < 0 || often < 1 || transaction < 1 || records < 0 || early < 0 ||
-        !(out->max_seconds >= 0))
+    if (workers < 1 || workers > 64 || idle < 0 || commit < 1 || snapshot < 0 || often < 1 || transaction < 1 || table_bytes < 1 ||
+        records < 0 || early < 0 || !(out->max_seconds >= 0))
         return hr_error_set(error, HR_EUSAGE, "the window job's settings: 1 to 64 workers, and no negative times and counts");
     out->keyed = keyed != 0;
     out->close_all = close_all != 0;
@@ -315,6 +315,7 @@ int hr_window_config_parse(const char *text, hr_window_config *out, hr_error *er
     out->snapshot_bytes = snapshot;
     out->snapshot_ms = often;
     out->transaction_bytes = transaction;
+    out->table_bytes = table_bytes;
     out->workers = workers;
     out->max_records = records > 0 ? records : INT64_MAX;
     if (out->max_seconds > 1e9)

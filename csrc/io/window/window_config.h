@@ -5,7 +5,7 @@
  *      "aggregates": [{"name", "function", "column", "precision"}],
  *      "windows": [{"name", "kind", "unit", "size", "every", "gap", "origin"}], "zone", "zoneinfo", "lateness_us", "jump_us", "early_us",
  *      "keyed", "close_all", "idle_ms", "commit_ms", "snapshot_bytes", "snapshot_ms", "transaction_bytes", "workers", "max_records",
- *      "max_seconds", "lost_offsets": "fail" or "earliest", "table": null or {"name", "dsn", "create"}}
+ *      "max_seconds", "lost_offsets": "fail" or "earliest", "table": null or {"name", "dsn", "create", "bytes"}}
  */
 #ifndef HR_IO_WINDOW_CONFIG_H
 #define HR_IO_WINDOW_CONFIG_H
@@ -28,7 +28,7 @@ typedef struct hr_window_config {
     hr_window_options options;
     uint64_t fingerprint; /* of what a state depends on */
     bool keyed, close_all, forever, table_create, lost_accept;
-    int64_t early_ms, idle_ms, commit_ms, snapshot_bytes, snapshot_ms, transaction_bytes, max_records;
+    int64_t early_ms, idle_ms, commit_ms, snapshot_bytes, snapshot_ms, transaction_bytes, table_bytes, max_records;
     double max_seconds;
     int32_t workers;
 } hr_window_config;

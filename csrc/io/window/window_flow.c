@@ -371,7 +371,7 @@ static int hr_flow_send_results(hr_flow *flow, hr_error *error)
         HR_RETURN_NOT_OK(hr_outbox_add(&flow->outbox, config->to, -1, &message, error));
         if (config->table != NULL) {
             if (table->size > 0)
-                HR_RETURN_NOT_OK(hr_buffer_append(table, ",", 1, error));
+                HR_RETURN_NOT_OK(hr_buffer_append(table, ",\n", 2, error));
             HR_RETURN_NOT_OK(hr_buffer_append(table, result.value, result.len, error));
         }
         if (final) {

@@ -3,6 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define HR_TABLE_TRIES 20     /* to reach a server that has gone away: about a minute */
+#define HR_TABLE_PAUSE_MS 200 /* before the first; then longer */
+#define HR_TABLE_LONGER 4     /* times two, so often */
+#define HR_TABLE_SLICE_MS 100 /* a pause looks this often whether it was cancelled */
 
 struct hr_window_table {
     const hr_window_config *config;
@@ -124,6 +130,32 @@ static int hr_window_table_create(hr_window_table *table, hr_error *error)
     return rc;
 }
 
+/* Have the server plan the insert: a table without the key, with other columns or types, or that is not ours to write is noticed now. */
+static int hr_window_table_try(hr_window_table *table, hr_error *error)
+{
+    static const char *const nothing = "[]";
+    const char *name = (const char *)table->name.data;
+    hr_buffer sql = {0};
+    hr_error why;
+    int rc = hr_sql(&sql, error, "EXPLAIN %s", (const char *)table->insert.data);
+
+    if (rc == HR_OK)
+        rc = hr_buffer_append(&sql, "", 1, error);
+    if (rc == HR_OK)
+        rc = hr_pg_query(table->pg, (const char *)sql.data, 1, &nothing, NULL, error);
+    hr_buffer_free(&sql);
+    if (rc != HR_ESERVER || error == NULL || strncmp(error->sqlstate, "42", 2) != 0 || strcmp(error->sqlstate, "42501") == 0)
+        return rc;
+    why = *error;
+    if (strcmp(why.sqlstate, "42P10") == 0)
+        return hr_error_set(
+            error, HR_ESCHEMA,
+            "table %s has no unique key of a window, which says what a row that comes again replaces; it is part of: %.600s", name,
+            (const char *)table->create.data);
+    return hr_error_set(error, HR_ESCHEMA, "table %s does not fit the results (%.200s); this would: %.600s", name, why.message,
+                        (const char *)table->create.data);
+}
+
 /* Make the table, or see that it is there. */
 static int hr_window_table_check(hr_window_table *table, hr_error *error)
 {
@@ -140,7 +172,7 @@ static int hr_window_table_check(hr_window_table *table, hr_error *error)
     there = PQntuples(result) == 1 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
     PQclear(result);
     if (there)
-        return HR_OK;
+        return hr_window_table_try(table, error);
     return hr_error_set(error, HR_ESCHEMA, "there is no table %s for the results; make it (--create-table does) with: %.600s", name,
                         (const char *)table->create.data);
 }
@@ -167,28 +199,67 @@ int hr_window_table_open(const hr_window_config *config, const hr_schema *result
     return HR_OK;
 }
 
-int hr_window_table_write(hr_window_table *table, const hr_buffer *rows, hr_error *error)
+/* Before the next try. */
+static void hr_window_table_pause(const hr_window_table *table, int tries)
 {
-    const char *values[1];
-    int rc = HR_OK;
+    int64_t ms = HR_TABLE_PAUSE_MS << (tries < HR_TABLE_LONGER ? tries : HR_TABLE_LONGER);
 
-    if (rows->size == 0)
-        return HR_OK;
-    table->rows.size = 0;
-    HR_RETURN_NOT_OK(hr_buffer_append(&table->rows, "[", 1, error));
-    HR_RETURN_NOT_OK(hr_buffer_append(&table->rows, rows->data, rows->size, error));
-    HR_RETURN_NOT_OK(hr_buffer_append(&table->rows, "]", 2, error));
-    values[0] = (const char *)table->rows.data;
-    for (int tries = 0; tries < 3; tries++) {
-        rc = hr_window_table_connect(table, error);
+    for (; ms > 0 && !atomic_load(table->cancel); ms -= HR_TABLE_SLICE_MS)
+        nanosleep(&(struct timespec){.tv_nsec = HR_TABLE_SLICE_MS * 1000000L}, NULL);
+}
+
+/* The piece in table->rows. A server that was restarted comes back. */
+static int hr_window_table_send(hr_window_table *table, hr_error *error)
+{
+    const char *values[] = {(const char *)table->rows.data};
+
+    for (int tries = 0;; tries++) {
+        int rc = hr_window_table_connect(table, error);
+        bool lost;
+
         if (rc == HR_OK)
             rc = hr_pg_query(table->pg, (const char *)table->insert.data, 1, values, NULL, error);
-        if (rc == HR_OK || table->pg == NULL || !hr_pg_lost(table->pg))
-            break;
+        if (rc == HR_OK)
+            return HR_OK;
+        lost = table->pg != NULL ? hr_pg_lost(table->pg) : rc == HR_ESERVER && error->retriable;
+        if (!lost || tries >= HR_TABLE_TRIES || atomic_load(table->cancel))
+            return rc;
         hr_pg_close(table->pg);
         table->pg = NULL;
+        hr_window_table_pause(table, tries);
     }
-    return rc;
+}
+
+/* Where the piece that begins at `from` ends: behind as many rows as fit, one at least. */
+static size_t hr_window_table_cut(const hr_buffer *rows, size_t from, size_t most)
+{
+    size_t at = from;
+
+    while (at < rows->size) {
+        const uint8_t *line = memchr(rows->data + at, '\n', rows->size - at);
+        size_t next = line != NULL ? (size_t)(line - rows->data) + 1 : rows->size;
+
+        if (at > from && next - from > most)
+            break;
+        at = next;
+    }
+    return at;
+}
+
+int hr_window_table_write(hr_window_table *table, const hr_buffer *rows, hr_error *error)
+{
+    for (size_t from = 0, next; from < rows->size; from = next) {
+        size_t n;
+
+        next = hr_window_table_cut(rows, from, (size_t)table->config->table_bytes);
+        n = next - from - (next < rows->size ? 2 : 0); /* without ",\n" */
+        table->rows.size = 0;
+        HR_RETURN_NOT_OK(hr_buffer_append(&table->rows, "[", 1, error));
+        HR_RETURN_NOT_OK(hr_buffer_append(&table->rows, rows->data + from, n, error));
+        HR_RETURN_NOT_OK(hr_buffer_append(&table->rows, "]", 2, error));
+        HR_RETURN_NOT_OK(hr_window_table_send(table, error));
+    }
+    return HR_OK;
 }
 
 void hr_window_table_close(hr_window_table *table)

@@ -1,0 +1,97 @@
+"""The PostgreSQL table of a window job: its key, the pieces that rows go in, a server that goes away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from headrace.errors import SchemaError
+
+from stack import kafka, postgres
+from tests.real import window_kit as kit
+from tests.real.load_kit import execute, rows
+
+COLUMNS = (
+    '"window" text NOT NULL, window_start timestamptz NOT NULL, window_end timestamptz NOT NULL, users bigint'
+)
+
+
+@pytest.fixture
+def place(broker: kafka.Broker, new_topic: Callable[..., str], tmp_path: Path) -> kit.Place:
+    """A job that no other test has."""
+    return kit.Place(broker.bootstrap, new_topic(1), tmp_path, new_topic)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (f"{COLUMNS}, final boolean NOT NULL", "no unique key of a window"),
+        (f'{COLUMNS}, final boolean NOT NULL, UNIQUE ("window", window_start, users)', "no unique key"),
+        (f'{COLUMNS}, UNIQUE ("window", window_start)', "does not fit the results.*final"),
+        (
+            f'{COLUMNS.replace("bigint", "boolean")}, final boolean, UNIQUE ("window", window_start)',
+            "does not fit the results.*users",
+        ),
+    ],
+)
+def test_a_table_that_will_not_do_is_refused_at_once(
+    place: kit.Place, dsn: str, columns: str, words: str
+) -> None:
+    """Though the topic is empty, and no row would be written."""
+    execute(dsn, f"CREATE TABLE users ({columns})")
+    with pytest.raises(SchemaError, match=words) as caught:
+        kit.run(**place.settings(place.new_topic(1), table="users", dsn=dsn))
+    assert "CREATE TABLE" in str(caught.value)
+
+
+def test_rows_go_in_pieces(place: kit.Place, dsn: str) -> None:
+    """Each statement has so many bytes at most, however many rows a transaction has."""
+    frames = place.frames(1, 9000)
+    execute(dsn, f'CREATE TABLE users ({COLUMNS}, final boolean, UNIQUE ("window", window_start))')
+    execute(dsn, "CREATE TABLE statements (at timestamptz)")
+    execute(
+        dsn,
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN INSERT INTO statements VALUES (now()); RETURN NULL; END $$",
+    )
+    execute(dsn, "CREATE TRIGGER note AFTER INSERT ON users FOR EACH STATEMENT EXECUTE FUNCTION note()")
+    arguments = place.settings(frames, table="users", dsn=dsn, commit_ms=60_000, table_bytes=400)
+    kit.run(**arguments, close_all=True)
+    place.assert_exact(frames)
+    found = rows(dsn, "SELECT window_start, users FROM users")
+    assert {kit.stamp(str(start)): users for start, users in found} == frames.truth
+    assert len(rows(dsn, "SELECT 1 FROM statements")) > len(frames.truth) // 4
+
+
+def test_a_server_that_is_restarted_is_waited_for(place: kit.Place, tmp_path: Path) -> None:
+    """A job that goes on for ever outlives a restart of PostgreSQL, and no row is missing."""
+    topic = place.new_topic(1)
+    with postgres.Server(tmp_path / "pg", durable=False, keep=False) as server:
+        arguments = place.settings(
+            topic,
+            table="users",
+            dsn=server.dsn("postgres"),
+            create_table=True,
+            until="forever",
+            max_seconds=60,
+        )
+        done: list[object] = []
+        thread = threading.Thread(target=lambda: done.append(kit.run(**arguments, max_records=9000)))
+        thread.start()
+        end = time.monotonic() + 30
+        while not rows(server.dsn("postgres"), "SELECT 1 FROM pg_tables WHERE tablename = 'users'"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        server.stop()
+        frames = kit.make(tmp_path, place.bootstrap, topic, 1, 9000)
+        time.sleep(2)
+        server.start()
+        thread.join(60)
+        assert len(done) == 1
+        kit.run(**arguments | {"until": "end"}, close_all=True)
+        found = rows(server.dsn("postgres"), "SELECT window_start, users FROM users")
+        assert {kit.stamp(str(start)): users for start, users in found} == frames.truth
+    place.assert_exact(frames)
