@@ -1,4 +1,6 @@
-"""`python -m bench`: measure, print a table, write build/bench.json. `python -m bench scaling`: the plots."""
+"""`python -m bench`: measure, print a table, write build/bench.json. `python -m bench scaling`: the plots;
+`python -m bench visitors`: latency, accuracy and memory of windows.
+"""
 
 from __future__ import annotations
 
@@ -79,6 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from bench import scaling
 
         return scaling.main(words[1:])
+    if words[:1] == ["visitors"]:
+        from bench import visitors
+
+        return visitors.main(words[1:])
     options, wanted, only_list, quick = parse(words)
     all_cases = harness.load_cases()
     found = choose(all_cases, wanted)

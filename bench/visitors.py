@@ -1,8 +1,7 @@
-"""Latency, accuracy and memory of a window job over lateness and window sizes: the numbers and the plot of
-docs/visitors.md.
+"""`python -m bench visitors`: latency, accuracy and memory of a window job over lateness and window sizes, as
+docs/visitors.md tells and draws them.
 
-    python docs/pictures/visitors.py measure HOST:PORT   measures on these brokers, writes visitors.json
-    python docs/pictures/visitors.py plot                draws visitors.svg from visitors.json
+Written: docs/pictures/visitors.json with every number, docs/pictures/visitors.svg.
 
 The stream: visits of a day, that arrive late as those of a real site do: most after a second or two, some
 after minutes (a bad connection), a few after hours (a phone that was off). The truth counts every frame.
@@ -10,12 +9,13 @@ after minutes (a bad connection), a few after hours (a phone that was off). The 
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import json
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -23,8 +23,11 @@ from typing import Any
 
 import headrace
 
-HERE = Path(__file__).resolve().parent
-NUMBERS, PICTURE = HERE / "visitors.json", HERE / "visitors.svg"
+from bench import servers
+from bench.plot import PICTURES
+from stack.paths import BUILD
+
+NUMBERS, PICTURE = PICTURES / "visitors.json", PICTURES / "visitors.svg"
 START = 1_795_132_800  # 2026-11-20T00:00:00Z
 HOURS, RATE, USERS, SEED = 24, 6, 20_000, 1
 DELAYS = ((0.90, 2.0), (0.08, 60.0), (0.015, 900.0), (0.005, 7200.0))  # share, mean seconds
@@ -33,11 +36,11 @@ WINDOWS = {"minute": 60, "15m": 900, "hour": 3600}
 FRAMES = "visitors-measured-frames"
 
 
-def frames() -> Iterator[tuple[float, int, int]]:
+def frames(hours: int) -> Iterator[tuple[float, int, int]]:
     """(arrival, event time, user) in order of arrival."""
     rng = random.Random(SEED)  # noqa: S311 - the same stream every time
     waiting: list[tuple[float, int, int]] = []
-    for number in range(HOURS * 3600 * RATE):
+    for number in range(hours * 3600 * RATE):
         at = START + number / RATE
         share, delay = rng.random(), 0.0
         for part, mean in DELAYS:
@@ -64,14 +67,14 @@ def latencies(arrivals: list[tuple[float, int]], size: int, lateness: int, start
     return found
 
 
-def measure(brokers: str) -> None:
-    """Run the worker over the same topic with each lateness and window size."""
+def measure(brokers: str, hours: int) -> dict[str, Any]:
+    """Run the worker over the same topic with each lateness and window size: all the numbers."""
     kafka = {"bootstrap.servers": brokers}
     highs: list[tuple[float, int]] = []  # arrivals that moved the highest time seen
     users: dict[str, dict[int, set[int]]] = {name: {} for name in WINDOWS}
     count = 0
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-        for arrival, time, user in frames():
+        for arrival, time, user in frames(hours):
             file.write(f'{{"uid": {user}, "ts": {time}}}\n')
             count += 1
             if not highs or time > highs[-1][1]:
@@ -90,8 +93,7 @@ def measure(brokers: str) -> None:
             rows[-1] |= {"latency_median": median(closed), "latency_max": max(closed)}
             print(rows[-1], file=sys.stderr)
     headrace.topics.delete(FRAMES, kafka=kafka)
-    told = {"frames": count, "users": USERS, "hours": HOURS, "delays": DELAYS, "rows": rows}
-    NUMBERS.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    return {"frames": count, "users": USERS, "hours": hours, "delays": DELAYS, "rows": rows}
 
 
 def one(kafka: dict[str, str], window: str, lateness: str, true: dict[int, int]) -> dict[str, Any]:
@@ -110,7 +112,8 @@ def one(kafka: dict[str, str], window: str, lateness: str, true: dict[int, int])
         "job": job, "kafka": kafka, "windows": window, "time": "ts", "distinct": "uid:bigint",
         "lateness": lateness, "jump": None, "commit_ms": 100,
     }  # fmt: skip
-    receipt = headrace.window_topic(FRAMES, job, progress=tell, **settings)
+    # it stays a moment at the end, so that what is open there is told
+    receipt = headrace.window_topic(FRAMES, job, progress=tell, until="forever", max_seconds=6, **settings)
     headrace.window_topic(FRAMES, job, close_all=True, **settings)
     found = {
         int(datetime.fromisoformat(result["window_start"]).timestamp()): result["users"]
@@ -126,17 +129,15 @@ def one(kafka: dict[str, str], window: str, lateness: str, true: dict[int, int])
         "missing_share": missing / sum(true.values()),
         "memory": open_now[0],
         "open_windows": open_now[1],
-        "frames_per_second": round(receipt.rate),
     }
 
 
-def plot() -> None:
+def plot(told: dict[str, Any], picture: Path) -> None:
     """Three plots over the lateness: what is missing, how long it takes, how much it holds."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    told = json.loads(NUMBERS.read_text(encoding="utf-8"))
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     shown = {
         "missing_share": ("users missing from the counts", 100.0, "%"),
@@ -158,14 +159,30 @@ def plot() -> None:
         axes.grid(alpha=0.3)
     figure.axes[0].legend(title="window", fontsize="small")
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "visitors"}):
-        figure.savefig(PICTURE, metadata={"Date": None})
+        figure.savefig(picture, metadata={"Date": None})
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["measure"] and len(sys.argv) == 3:
-        measure(sys.argv[2])
-        plot()
-    elif sys.argv[1:] == ["plot"]:
-        plot()
+def main(argv: Sequence[str]) -> int:
+    """Measure on brokers of its own, or on those given, and draw; --draw: only draw what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m bench visitors", description=__doc__)
+    parser.add_argument("--brokers", metavar="HOST:PORT", help="instead of a broker that is started for it")
+    parser.add_argument("--hours", type=int, default=HOURS, help="of visits; others than 24 go to build/")
+    parser.add_argument("--draw", action="store_true", help="draw the numbers that are there")
+    args = parser.parse_args(argv)
+    if args.hours < 8:
+        parser.error("a lateness of 6 hours needs 8 hours of visits at least")
+    numbers, picture = NUMBERS, PICTURE
+    if args.hours != HOURS:
+        numbers, picture = BUILD / NUMBERS.name, BUILD / PICTURE.name
+        BUILD.mkdir(exist_ok=True)
+    if args.draw:
+        told = json.loads(numbers.read_text(encoding="utf-8"))
+    elif args.brokers:
+        told = measure(args.brokers, args.hours)
     else:
-        sys.exit(__doc__)
+        with tempfile.TemporaryDirectory() as folder, servers.start_kafka(Path(folder)) as broker:
+            told = measure(broker.bootstrap, args.hours)
+    numbers.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    plot(told, picture)
+    print(numbers, picture, file=sys.stderr)
+    return 0
