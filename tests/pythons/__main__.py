@@ -27,6 +27,8 @@ REQUIREMENTS = ROOT / "requirements/pythons.txt"
 HERE = Path(__file__).resolve().parent
 ELSEWHERE = {
     "test_airflow_provider.py": "Airflow, which runs with Python 3.11 in .venv",
+    "test_airflow_windows.py": "Airflow, which runs with Python 3.11 in .venv",
+    "test_avro.py": "fastavro, which is not made for every Python",
     "test_bench.py": "the bench, which runs with .venv",
     "test_compose.py": "reads a file of the checkout",
     "test_coverage.py": "the tools of a checkout, which run with .venv",
@@ -34,11 +36,14 @@ ELSEWHERE = {
     "test_frames.py": "pandas and DuckDB, which are not made for every Python",
     "test_no_banned_calls.py": "reads files of the checkout",
     "test_pythons.py": "the tools of a checkout, which run with .venv",
+    "test_results_shown.py::test_a_plot_shows_itself_and_is_written": "matplotlib, which is not made for every Python",
     "test_soak.py": "the tools of a checkout, which run with .venv",
     "test_stack.py": "the tools of a checkout, which run with .venv",
     "test_typing.py": "mypy, which runs with .venv",
+    "test_vault_mapping.py": "PyYAML, which is not made for every Python",
+    "test_window_twin.py": "hypothesis, which is not made for every Python",
 }
-"""Tests of tests/python that need nothing of the version of Python, and why."""
+"""Tests of tests/python, or single ones of a file, that need what only .venv has, and why."""
 
 NOT_FREE = {"test_arrow_polars.py": "polars has no build for free-threaded Python"}
 QUICK = "not airflow and not slow"
@@ -105,7 +110,8 @@ def test(version: Version, python: Path, package: Path | None, home: Path) -> tu
         "-m",
         QUICK,
     ]
-    command += [f"--ignore=tests/python/{name}" for name in ignored] + ["tests/python", HERE]
+    command += [f"--{'deselect' if '::' in name else 'ignore'}=tests/python/{name}" for name in ignored]
+    command += ["tests/python", HERE]
     log = home / "tests.log"
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     env |= {"PYTHONDONTWRITEBYTECODE": "1"} | ({"PYTHONPATH": str(package)} if package else {})
