@@ -32,7 +32,11 @@ TopicAggregate = str | tuple[str, str] | tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class WindowLane:
-    """One partition's part of a run: offsets [offset_from, offset_to) and what became of the frames there."""
+    """One partition's part of a run: offsets [offset_from, offset_to) and what became of the frames there.
+    lost: frames that the topic had not any more, accepted under lost_offsets="earliest"; lost_why: None when
+    none were, else why, and lost_from and lost_to say which offsets (of a topic that was made anew: from the
+    old place to the new one, and nobody knows how many they were).
+    """
 
     topic: str
     partition: int
@@ -47,11 +51,20 @@ class WindowLane:
     replayed: int = 0
     bytes: int = 0
     held: int = 0
+    lost: int = 0
+    lost_from: int = 0
+    lost_to: int = 0
+    lost_why: str | None = None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> WindowLane:
         """From the JSON form, where the offsets are called "from" and "to"."""
+        lost = data.get("lost") or {}
         return cls(
+            lost=int(lost.get("count") or 0),
+            lost_from=int(lost.get("from") or 0),
+            lost_to=int(lost.get("to") or 0),
+            lost_why=lost.get("why"),
             topic=str(data["topic"]),
             partition=int(data["partition"]),
             offset_from=int(data["from"]),
@@ -68,7 +81,13 @@ class WindowLane:
             "from": self.offset_from,
             "to": self.offset_to,
             **counts,
+            "lost": self._lost(),
         }
+
+    def _lost(self) -> dict[str, Any] | None:
+        if self.lost_why is None:
+            return None
+        return {"count": self.lost, "from": self.lost_from, "to": self.lost_to, "why": self.lost_why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +197,12 @@ class WindowReceipt:
         ]
         if self.replayed:
             parts.append(f"{self.replayed:,} frames were read again after a restart")
+        parts.extend(
+            f"{lane.topic}/{lane.partition}: lost {lane.lost:,} frames, from offset {lane.lost_from:,} to "
+            f"{lane.lost_to:,}: {lane.lost_why}"
+            for lane in self.partitions
+            if lane.lost_why is not None
+        )
         if self.error is not None:
             parts.append(f"error: {self.error.get('message', self.error)}")
         return "\n".join(parts)
@@ -251,6 +276,7 @@ def window_topic(
     close_all: bool = False,
     start: Literal["earliest", "latest"] | datetime = "earliest",
     until: Literal["end", "forever"] = "end",
+    lost_offsets: Literal["fail", "earliest"] = "fail",
     max_records: int | None = None,
     max_seconds: float | None = None,
     workers: int = 1,
@@ -281,6 +307,8 @@ def window_topic(
       partitions then send each other numbers instead of sets.
     close_all: the input is over for good: output every window.
     until: "end" (of the topic, as it is at the start) or "forever".
+    lost_offsets: when the topic has not any more what comes next, or what open windows have to be read again
+      from, or was made anew: "fail", or "earliest": go on with what is there, and tell it in the receipt.
     workers: threads; workers of several processes share the partitions. instance: names this process, so that
       it takes its partitions up at once after a crash; processes of one job need different ones.
     snapshot: open windows are saved at least so often (1h), so that a restart need not read again what the
@@ -295,8 +323,8 @@ def window_topic(
         topic, to, job=job, time=time, windows=windows, brokers=brokers, kafka=kafka, time_unit=time_unit,
         zone=zone, by=by, distinct=distinct, aggregates=aggregates, lateness=lateness, jump=jump, early=early,
         late_topic=late_topic, table=table, dsn=dsn, create_table=create_table, keyed=keyed,
-        close_all=close_all, start=start, until=until, max_records=max_records, max_seconds=max_seconds,
-        workers=workers, instance=instance, **tuning,
+        close_all=close_all, start=start, until=until, lost_offsets=lost_offsets, max_records=max_records,
+        max_seconds=max_seconds, workers=workers, instance=instance, **tuning,
     )  # fmt: skip
     return run(settings, progress=progress)
 
@@ -430,6 +458,7 @@ def build(
     close_all: bool = False,
     start: Literal["earliest", "latest"] | datetime = "earliest",
     until: Literal["end", "forever"] = "end",
+    lost_offsets: Literal["fail", "earliest"] = "fail",
     max_records: int | None = None,
     max_seconds: float | None = None,
     workers: int = 1,
@@ -486,6 +515,7 @@ def build(
         "early_us": 0 if early is None else _micros(early, "early"),
         "keyed": keyed,
         "close_all": close_all,
+        "lost_offsets": lost_offsets,
         "idle_ms": _micros(idle, "idle") // 1000,
         "commit_ms": commit_ms,
         "snapshot_ms": max(_micros(snapshot, "snapshot") // 1000, 1),

@@ -13,6 +13,7 @@ from headrace.cli import window as cli
 from headrace.cli.window_metrics import Metrics
 from headrace.errors import UsageError
 
+LOST = {"count": 2, "from": 3, "to": 5, "why": "gone"}
 GOOD: dict[str, Any] = {"job": "j", "time": "ts", "brokers": "127.0.0.1:1"}
 
 
@@ -79,6 +80,7 @@ def test_kinds_of_windows() -> None:
         ({"to": "frames"}, "read from and written to"),
         ({"late_topic": "to"}, "one topic"),
         ({"workers": 0}, "1 to 64 workers"),
+        ({"lost_offsets": "none"}, "write fail or earliest"),
         ({"zone": "Mars/Olympus"}, "time zone"),
         ({"windows": ["minute", "minute"]}, "two kinds of windows"),
         ({"aggregates": {"x": ("median", "a")}}, "no aggregate"),
@@ -139,12 +141,14 @@ def test_a_receipt_comes_back_as_it_went() -> None:
             "counted": 7,
         }
         | {"late": 1, "malformed": 1, "held": 1, "seconds": 2.0, "new": 1}
-        | {"partitions": [{"topic": "s", "partition": 0, "from": 5, "to": 15, "frames": 10}]}
+        | {"partitions": [{"topic": "s", "partition": 0, "from": 5, "to": 15, "frames": 10, "lost": LOST}]}
     )
     assert receipt.balances()
     assert WindowReceipt.from_json(receipt.to_json()) == receipt
     assert (receipt.error_rate, receipt.rate) == (0.2, 5.0)
     assert json.loads(receipt.to_json())["partitions"][0]["from"] == 5
+    assert json.loads(receipt.to_json())["partitions"][0]["lost"] == LOST
+    assert "s/0: lost 2 frames, from offset 3 to 5: gone" in str(receipt)
     assert "10 frames = 7 counted + 1 late" in str(receipt)
     assert "<table" in receipt._repr_html_()
     assert not WindowReceipt.from_dict(receipt.to_dict() | {"late": 2}).balances()

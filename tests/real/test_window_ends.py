@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from headrace.errors import FatalError
 
 from stack import kafka
 from tests.real import window_kit as kit
@@ -95,3 +96,54 @@ def test_words_of_an_earlier_run_are_not_believed(place: kit.Place) -> None:
     place.send(topic, silent, [place.frame(second, uid=-second) for second in range(341, 420)])
     receipt = kit.run(**arguments, instance=here)
     assert (receipt.frames, receipt.late) == (79, 0)
+
+
+def test_a_group_of_others_is_not_waited_for(place: kit.Place) -> None:
+    """Members that share out partitions in another way keep the job from joining: it says so."""
+    topic = place.new_topic(2)
+    other = Consumer(
+        {
+            "bootstrap.servers": place.bootstrap,
+            "group.id": f"headrace.window.{place.job}",
+            "partition.assignment.strategy": "range",
+        }
+    )
+    other.subscribe([topic])
+    try:
+        wait_for(lambda: other.poll(0.2) is not None or other.assignment())
+        with pytest.raises(FatalError, match="members that are no window workers"):
+            kit.run(**place.settings(topic, max_seconds=20))
+    finally:
+        other.close()
+
+
+def test_an_open_transaction_is_no_silence(place: kit.Place) -> None:
+    """In a job that goes on for ever, a partition whose next frames are not committed yet is waited for."""
+    topic = place.new_topic(2)
+    writer = Producer({"bootstrap.servers": place.bootstrap, "transactional.id": place.job})
+    writer.init_transactions(30)
+    writer.begin_transaction()
+    for second in range(200):
+        writer.produce(topic, place.frame(second, uid=2), partition=1)
+    writer.flush(30)
+    place.send(topic, 0, [place.frame(second) for second in range(200)])
+    worker = kit.Worker(**place.settings(topic, until="forever", idle="1s"))
+    try:
+        wait_for(lambda: _offsets(place, topic, 1) == [200])
+        time.sleep(4)
+        writer.commit_transaction(30)
+        wait_for(lambda: place.minutes()[1:])
+        assert place.minutes() == [("00:00", 2), ("00:01", 2)]
+    finally:
+        worker.kill()
+
+
+def test_keys_of_results_are_told_apart(place: kit.Place) -> None:
+    """Whatever is in the values that make them."""
+    topic = place.new_topic(1)
+    pairs = [("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("null", "c"), (None, "c")]
+    place.send(topic, 0, [place.frame(n, a=a, b=b) for n in range(2) for a, b in pairs])
+    kit.run(**place.settings(topic, by=["a", "b"], close_all=True))
+    keys = [message.key().decode() for message in kit.read(place.bootstrap, place.job)]
+    ends = ["a%252Fb/c", "a%2Fb/c", "a/b%2Fc", "%6Eull/c", "null/c"]
+    assert sorted(keys) == sorted(f"2026-01-01T00:00:00Z/{end}" for end in ends)

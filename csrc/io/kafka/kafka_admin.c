@@ -471,6 +471,47 @@ int hr_kafka_topic_create(hr_kafka_client *client, const char *name, int32_t par
     return hr_kafka_topic_await(client, name, partitions, deadline, error);
 }
 
+/* The setting's value in the answer for one topic, or NULL. */
+static const char *hr_kafka_setting_of(const rd_kafka_ConfigResource_t *resource, const char *name)
+{
+    size_t count;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) == 0)
+            return rd_kafka_ConfigEntry_value(entries[i]);
+    return NULL;
+}
+
+int hr_kafka_topic_setting(hr_kafka_client *client, const char *topic, const char *name, int timeout_ms, char *out, size_t size,
+                           hr_error *error)
+{
+    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_AdminOptions_t *options = hr_kafka_options(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, timeout_ms, false);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client->rk);
+    char what[320];
+    rd_kafka_event_t *event;
+    int rc;
+
+    out[0] = '\0';
+    snprintf(what, sizeof(what), "the settings of Kafka topic \"%.200s\" cannot be had", topic);
+    rd_kafka_DescribeConfigs(client->rk, &resource, 1, options, queue);
+    rc = hr_kafka_answer(client, queue, timeout_ms, what, &event, error);
+    if (rc == HR_OK) {
+        size_t count;
+        const rd_kafka_ConfigResource_t **found =
+            rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &count);
+        const char *value = count == 1 && rd_kafka_ConfigResource_error(found[0]) == 0 ? hr_kafka_setting_of(found[0], name) : NULL;
+
+        snprintf(out, size, "%s", value != NULL ? value : "");
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_ConfigResource_destroy(resource);
+    return rc;
+}
+
 int hr_kafka_topic_ensure(const json_t *config, const char *name, int32_t partitions, int32_t replication, const json_t *topic_config,
                           const atomic_bool *cancel, hr_error *error)
 {

@@ -48,6 +48,10 @@ int hr_kafka_group_offsets(const json_t *config, const char *group, const char *
 int hr_kafka_topic_create(hr_kafka_client *client, const char *name, int32_t partitions, int32_t replication, const json_t *config,
                           int timeout_ms, bool *made, hr_error *error);
 
+/* The value in force of one of a topic's settings; "" when we may not ask, or the brokers do not know it. */
+int hr_kafka_topic_setting(hr_kafka_client *client, const char *topic, const char *name, int timeout_ms, char *out, size_t size,
+                           hr_error *error);
+
 /* Make a topic unless it is there already; one that is there is taken as it is, with however many partitions. Takes settings, not a
  * client. `topic_config` and `cancel` may be NULL. */
 int hr_kafka_topic_ensure(const json_t *config, const char *name, int32_t partitions, int32_t replication, const json_t *topic_config,

@@ -38,11 +38,7 @@ static int hr_flow_check_state(const hr_flow *flow, hr_error *error)
             "on with those, or give the job another name",
             config->job, config->state);
     if (flow->state.partitions != flow->job->lanes.count)
-        return hr_error_set(
-            error, HR_EUSAGE,
-            "topic \"%s\" had %d partitions when job \"%s\" began, and has %d now: windows that are open cannot be shared out "
-            "anew; start another job",
-            config->topic, (int)flow->state.partitions, config->job, (int)flow->job->lanes.count);
+        return hr_window_job_grown(flow->job, flow->state.partitions, flow->job->lanes.count, error);
     return HR_OK;
 }
 
@@ -118,18 +114,27 @@ int hr_flow_begin_anew(hr_flow *flow, int64_t begin, hr_error *error)
     hr_window_report *report = &flow->job->reports[flow->partition];
     bool closed_all = flow->state.closed_all;
     hr_windows *windows;
+    hr_batch *results;
     int64_t watermark;
     int rc;
 
     HR_RETURN_NOT_OK(hr_flow_marked(flow, &watermark, error));
     HR_RETURN_NOT_OK(hr_window_config_windows(&flow->job->config, false, &windows, error));
+    rc = hr_batch_new(hr_windows_schema(windows), &results, error);
+    if (rc != HR_OK) {
+        hr_windows_free(windows);
+        return rc;
+    }
+    hr_batch_free(flow->results);
     hr_windows_free(flow->windows);
+    flow->results = results;
     flow->windows = windows;
     hr_window_state_free(&flow->state);
     HR_RETURN_NOT_OK(hr_flow_begin(flow, error));
     flow->next = flow->state.position = flow->state.round_base = begin;
     flow->state.closed_all = closed_all;
     flow->unverified = false;
+    flow->record_count = 0;
     memset(&flow->pending, 0, sizeof(flow->pending));
     hr_outbox_clear(&flow->outbox);
     rc = closed_all                     ? hr_windows_raise(windows, flow->partition, INT64_MAX, error)
@@ -679,6 +684,14 @@ int hr_flow_commit(hr_flow *flow, rd_kafka_t *member, hr_window_table *table, bo
         HR_RETURN_NOT_OK(hr_flow_publish(flow, member, table, lost, error));
     while (flow->more && !*lost && !atomic_load(&flow->job->cancel));
     return *lost ? hr_flow_lost(flow, error) : HR_OK;
+}
+
+int hr_window_job_grown(const hr_window_job *job, int32_t had, int32_t has, hr_error *error)
+{
+    return hr_error_set(error, HR_EUSAGE,
+                        "topic \"%s\" had %d partitions when job \"%s\" began, and has %d now: windows that are open cannot be shared out "
+                        "anew. Start another job on it; or let this one begin anew: headrace offsets forget %s",
+                        job->config.topic, (int)had, job->config.job, (int)has, job->config.job);
 }
 
 void hr_window_counts_add(hr_window_counts *to, const hr_window_counts *more)

@@ -112,6 +112,21 @@ int hr_group_open(hr_window_job *job, int32_t index, void (*revoked)(void *, int
     return HR_OK;
 }
 
+/* What no waiting heals. */
+static bool hr_group_is_hopeless(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+    case RD_KAFKA_RESP_ERR_INVALID_GROUP_ID:
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+    case RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION: return true;
+    default: return false;
+    }
+}
+
 /* What came though nothing should be read. */
 static int hr_group_message(hr_group *group, const rd_kafka_message_t *message, hr_error *error)
 {
@@ -125,8 +140,18 @@ static int hr_group_message(hr_group *group, const rd_kafka_message_t *message, 
                                 group->job->config.job, group->job->config.instance != NULL ? group->job->config.instance : "");
         return hr_kafka_fail(group->client, fatal, error, "consumer group \"%s\": %s", group->job->config.group, words);
     }
-    if (message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
-        return hr_kafka_fail(group->client, message->err, error, "consumer group \"%s\" cannot be joined", group->job->config.group);
+    if (hr_group_is_hopeless(message->err)) {
+        hr_kafka_fail(group->client, message->err, error, "consumer group \"%s\" cannot be joined (%s)%s", group->job->config.group,
+                      rd_kafka_message_errstr(message),
+                      message->err == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL
+                          ? ": it has members that are no window workers; give the job, or them, another group"
+                          : "");
+        if (error != NULL) {
+            error->fatal = true;
+            error->retriable = false;
+        }
+        return HR_EKAFKA;
+    }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
         message->rkt != NULL) { /* it was fetched before the pause, or the pause was forgotten */
         rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);

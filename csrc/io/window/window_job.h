@@ -73,6 +73,8 @@ typedef struct hr_window_job {
     hr_window_counts counts;
 } hr_window_job;
 
+/* HR_EUSAGE: the topic has other partitions than the job began with. */
+int hr_window_job_grown(const hr_window_job *job, int32_t had, int32_t has, hr_error *error);
 void hr_window_counts_add(hr_window_counts *to, const hr_window_counts *more);
 
 #endif

@@ -69,12 +69,12 @@ static int hr_lost_fail(const hr_flow *flow, int64_t from, int64_t to, const cha
 }
 
 /* The topic has other frames now than those that were read: fail, or begin with its first one. */
-static int hr_lost_remade(hr_window_worker *worker, hr_flow *flow, int64_t low, int64_t high, const char *why, hr_error *error)
+static int hr_lost_remade(hr_window_worker *worker, hr_flow *flow, int64_t low, const char *why, hr_error *error)
 {
     int64_t position = flow->state.position;
 
     if (!flow->job->config.lost_accept)
-        return hr_lost_fail(flow, low, position > high ? position : high, why, error);
+        return hr_lost_fail(flow, low, position, why, error);
     HR_RETURN_NOT_OK(hr_flow_begin_anew(flow, low, error));
     hr_lost_report(flow, position, low, why);
     worker->reopen = true;
@@ -83,7 +83,7 @@ static int hr_lost_remade(hr_window_worker *worker, hr_flow *flow, int64_t low, 
 
 int hr_window_lost_verify(hr_window_worker *worker, hr_flow *flow, const hr_record *record, hr_error *error)
 {
-    int64_t low, high;
+    int64_t low;
 
     if (record->offset + 1 < flow->state.frames_to)
         return HR_OK;
@@ -91,8 +91,7 @@ int hr_window_lost_verify(hr_window_worker *worker, hr_flow *flow, const hr_reco
     if (record->offset + 1 > flow->state.frames_to || hr_window_state_sum(record) == flow->state.frame_sum)
         return HR_OK; /* it is the same; or it is gone, from a topic that keeps the last frame of each key */
     HR_RETURN_NOT_OK(hr_kafka_offsets(worker->admin, flow->topic, &flow->partition, 1, HR_KAFKA_EARLIEST, HR_LOST_ASK_MS, &low, error));
-    HR_RETURN_NOT_OK(hr_kafka_offsets(worker->admin, flow->topic, &flow->partition, 1, HR_KAFKA_LATEST, HR_LOST_ASK_MS, &high, error));
-    return hr_lost_remade(worker, flow, low, high, "the topic was deleted and made again, other frames have these offsets now", error);
+    return hr_lost_remade(worker, flow, low, "the topic was deleted and made again, other frames have these offsets now", error);
 }
 
 /* One share: `low` and `high` are what its partition has now. */
@@ -106,8 +105,8 @@ static int hr_lost_check_frames(hr_window_worker *worker, hr_flow *flow, int64_t
         HR_RETURN_NOT_OK(hr_kafka_offsets(worker->ends, flow->topic, &flow->partition, 1, HR_KAFKA_LATEST, HR_LOST_ASK_MS, &high, error));
     }
     if (flow->state.position > high)
-        return hr_lost_remade(worker, flow, low, high,
-                              "the topic was deleted and made again, or its brokers have lost what was read before", error);
+        return hr_lost_remade(worker, flow, low, "the topic was deleted and made again, or its brokers have lost what was read before",
+                              error);
     if (low > from) {
         if (!flow->job->config.lost_accept)
             return hr_lost_fail(flow, from, low, expired, error);

@@ -81,11 +81,34 @@ static int hr_result_put_value(hr_window_writer *writer, const hr_column *column
     return hr_result_put_string(&writer->value, writer->text.data, writer->text.size, error);
 }
 
+/* A value as part of the key: no "/" is in it, and the text "null" is told from null. */
 static int hr_result_put_key(hr_window_writer *writer, const hr_column *column, int64_t row, hr_error *error)
 {
+    const uint8_t *text;
+    size_t n, done = 0;
+
     HR_RETURN_NOT_OK(hr_result_put(&writer->key, "/", error));
     if (hr_column_is_null(column, row))
         return hr_result_put(&writer->key, "null", error);
+    HR_RETURN_NOT_OK(hr_result_text(writer, column, row, error));
+    text = writer->text.data;
+    n = writer->text.size;
+    if (n == 4 && memcmp(text, "null", 4) == 0)
+        return hr_result_put(&writer->key, "%6Eull", error);
+    for (size_t i = 0; i < n; i++) {
+        if (HR_LIKELY(text[i] != '/' && text[i] != '%'))
+            continue;
+        HR_RETURN_NOT_OK(hr_buffer_append(&writer->key, text + done, i - done, error));
+        HR_RETURN_NOT_OK(hr_result_put(&writer->key, text[i] == '/' ? "%2F" : "%25", error));
+        done = i + 1;
+    }
+    return n > done ? hr_buffer_append(&writer->key, text + done, n - done, error) : HR_OK;
+}
+
+/* The kind of windows as part of the key: kinds are the job's own, and those with a "/" ("10m/1m") are known. */
+static int hr_result_put_kind(hr_window_writer *writer, const hr_column *column, int64_t row, hr_error *error)
+{
+    HR_RETURN_NOT_OK(hr_result_put(&writer->key, "/", error));
     HR_RETURN_NOT_OK(hr_result_text(writer, column, row, error));
     return hr_buffer_append(&writer->key, writer->text.data, writer->text.size, error);
 }
@@ -106,7 +129,7 @@ int hr_window_result_make(hr_window_writer *writer, const hr_batch *results, int
     HR_RETURN_NOT_OK(hr_result_text(writer, &results->columns[START], row, error));
     HR_RETURN_NOT_OK(hr_buffer_append(&writer->key, writer->text.data, writer->text.size, error));
     if (named)
-        HR_RETURN_NOT_OK(hr_result_put_key(writer, &results->columns[WINDOW], row, error));
+        HR_RETURN_NOT_OK(hr_result_put_kind(writer, &results->columns[WINDOW], row, error));
     for (int32_t i = 0; i < by_count; i++)
         HR_RETURN_NOT_OK(hr_result_put_key(writer, &results->columns[BY + i], row, error));
     *out = (hr_window_result){writer->key.data, writer->value.data, writer->key.size, writer->value.size};

@@ -15,7 +15,7 @@ typedef struct hr_window_writer {
 } hr_window_writer;
 
 /* One row of hr_windows_schema (with "window" and "final"). The key is the window's start, "/" and its kind when there are several kinds
- * (`named`), and "/" and its value for each of the by_count key columns. */
+ * (`named`), and "/" and its value for each of the by_count key columns, "/" and "%" in it as "%2F" and "%25". */
 int hr_window_result_make(hr_window_writer *writer, const hr_batch *results, int64_t row, int32_t by_count, bool named,
                           hr_window_result *out, hr_error *error);
 void hr_window_writer_free(hr_window_writer *writer);

@@ -69,6 +69,47 @@ static int hr_window_topic_need(hr_kafka_client *admin, const char *name, int32_
     return rc;
 }
 
+/* A topic of the job's own that is there already: HR_EUSAGE when it has not the partitions, or would forget what is needed. */
+static int hr_window_topic_check(hr_kafka_client *admin, const hr_window_job *job, const hr_kafka_topic *found, hr_topic_kind kind,
+                                 hr_error *error)
+{
+    const hr_window_config *config = &job->config;
+    int32_t wanted = kind == HR_TOPIC_STATE ? job->lanes.count + 1 : 1;
+    const char *wrong = NULL;
+    char policy[64];
+
+    if (kind == HR_TOPIC_STATE && found->count != wanted)
+        return hr_window_job_grown(job, found->count - 1, job->lanes.count, error);
+    if (found->count != wanted)
+        return hr_error_set(error, HR_EUSAGE,
+                            "topic \"%s\" is job \"%s\"'s own, and has %d partitions in place of %d: delete it when it is not", found->name,
+                            config->job, (int)found->count, (int)wanted);
+    HR_RETURN_NOT_OK(hr_kafka_topic_setting(admin, found->name, "cleanup.policy", HR_KAFKA_TIMEOUT_MS, policy, sizeof(policy), error));
+    if (kind == HR_TOPIC_STATE && policy[0] != '\0' && strcmp(policy, "compact") != 0)
+        wrong = "the state of a pause, or of a partition that brings nothing, would be deleted; set it to compact";
+    else if (kind == HR_TOPIC_PARTIALS && strstr(policy, "compact") != NULL)
+        wrong = "its messages have no keys; set it to delete";
+    if (wrong != NULL)
+        return hr_error_set(error, HR_EUSAGE, "topic \"%s\" of job \"%s\": its cleanup.policy is \"%s\": %s", found->name, config->job,
+                            policy, wrong);
+    return HR_OK;
+}
+
+/* A topic of the job's own: made when it is not there, which needs a permission that nothing else does. */
+static int hr_window_topic_own(hr_kafka_client *admin, const hr_window_job *job, hr_topic_kind kind, hr_error *error)
+{
+    const char *name = kind == HR_TOPIC_STATE ? job->config.state : job->config.partials;
+    hr_kafka_topic found;
+    int rc = hr_kafka_topic_look(admin, name, HR_KAFKA_TIMEOUT_MS, &found, error);
+
+    if (rc == HR_EUSAGE)
+        rc = hr_window_topic_make(admin, name, kind == HR_TOPIC_STATE ? job->lanes.count + 1 : 1, kind, error);
+    else if (rc == HR_OK)
+        rc = hr_window_topic_check(admin, job, &found, kind, error);
+    hr_kafka_topic_free(&found);
+    return rc;
+}
+
 static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
 {
     hr_window_job *job = &topic->job;
@@ -102,9 +143,9 @@ static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
     if (rc == HR_OK && config->late != NULL)
         rc = hr_window_topic_need(admin, config->late, n, error);
     if (rc == HR_OK)
-        rc = hr_window_topic_make(admin, config->state, n + 1, HR_TOPIC_STATE, error);
+        rc = hr_window_topic_own(admin, job, HR_TOPIC_STATE, error);
     if (rc == HR_OK && job->merges)
-        rc = hr_window_topic_make(admin, config->partials, 1, HR_TOPIC_PARTIALS, error);
+        rc = hr_window_topic_own(admin, job, HR_TOPIC_PARTIALS, error);
     hr_kafka_client_close(admin);
     return rc;
 }

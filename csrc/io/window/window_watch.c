@@ -4,9 +4,10 @@
 #include "io/kafka/kafka_admin.h"
 #include "window_round.h"
 
-#define HR_WATCH_MS 200       /* progress */
-#define HR_WATCH_LOOK_MS 1000 /* questions to the brokers, and partitions that fall idle */
-#define HR_WATCH_ASK_MS 2000  /* without an answer it is asked again */
+#define HR_WATCH_MS 200         /* progress */
+#define HR_WATCH_LOOK_MS 1000   /* questions to the brokers, and partitions that fall idle */
+#define HR_WATCH_GROWN_MS 10000 /* whether the topic has more partitions now */
+#define HR_WATCH_ASK_MS 2000    /* without an answer it is asked again */
 
 /* ---- idle partitions ---- */
 
@@ -116,10 +117,28 @@ static void hr_watch_tell(hr_window_worker *worker)
     pthread_mutex_unlock(&worker->job->lock);
 }
 
+/* A job that goes on for ever would never look at partitions that were added: it ends, and says so. */
+static int hr_watch_grown(hr_window_worker *worker, int64_t now, hr_error *error)
+{
+    const hr_window_job *job = worker->job;
+    hr_kafka_topic found;
+    hr_error ignored;
+    int32_t count;
+
+    if (!job->config.forever || worker->index != 0 || now - worker->grown_ms < HR_WATCH_GROWN_MS)
+        return HR_OK;
+    worker->grown_ms = now;
+    count = hr_kafka_topic_look(worker->admin, job->config.topic, HR_WATCH_ASK_MS, &found, &ignored) == HR_OK ? found.count : 0;
+    hr_kafka_topic_free(&found);
+    return count > job->lanes.count ? hr_window_job_grown(job, job->lanes.count, count, error) : HR_OK;
+}
+
 int hr_window_worker_watch(hr_window_worker *worker, hr_error *error)
 {
     hr_window_job *job = worker->job;
     int64_t now = hr_kafka_now_ms();
+
+    HR_RETURN_NOT_OK(hr_watch_grown(worker, now, error));
 
     if (now - worker->looked_ms >= HR_WATCH_LOOK_MS) {
         HR_RETURN_NOT_OK(hr_watch_latest(worker, error));

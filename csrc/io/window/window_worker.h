@@ -24,7 +24,7 @@ typedef struct hr_window_worker {
     int32_t *frame_lanes;  /* share of each lane of `frames` */
     hr_window_word *words; /* the last answer of the group */
     bool reopen;           /* the shares have changed: so must the sources */
-    int64_t looked_ms, told_ms, round_ms;
+    int64_t looked_ms, told_ms, round_ms, grown_ms;
     int losses;        /* times in a row that the source has lost what was to be read */
     int ends_version;  /* of the job, that the sources have been opened with */
     hr_window_now now; /* guarded by job->lock */

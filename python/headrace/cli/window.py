@@ -162,6 +162,12 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
         metavar="PLACE",
         help="where a new job starts: earliest (default), latest, or a time with its zone",
     )
+    work.add_argument(
+        "--lost-offsets",
+        choices=["fail", "earliest"],
+        default="fail",
+        help="when the broker has deleted what comes next, or open windows have to be read again from",
+    )
     work.add_argument("--forever", action="store_true", help="do not stop at the end of the topic")
     work.add_argument(
         "--close-all", action="store_true", help="the input is over for good: output every window"
@@ -246,6 +252,7 @@ def settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "close_all": arguments.close_all,
         "start": arguments.start,
         "until": "forever" if arguments.forever else "end",
+        "lost_offsets": arguments.lost_offsets,
         "max_records": arguments.max_records,
         "max_seconds": arguments.max_seconds,
         "workers": arguments.workers,
