@@ -25,7 +25,11 @@ def main() -> None:
         [("uid", "bigint", True), ("ts", "timestamptz", True)], {"ts": {"path": "ts", "unit": "s"}}
     )
     start, cpu = time.perf_counter(), time.process_time()
-    with Path(asked["path"]).open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+    flags = mmap.MAP_SHARED | mmap.MAP_POPULATE  # its pages at once rather than sixteen at a time
+    with (
+        Path(asked["path"]).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ) as data,
+    ):
         batch, rejects = headrace.decode_json(memoryview(data), schema)
     minutes = headrace.window(batch, "ts", unit="minute", distinct="uid")
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
