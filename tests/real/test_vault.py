@@ -155,6 +155,31 @@ def test_only_the_last_receipt_of_a_job_keeps_the_sql_of_the_vault(
     assert_equal(mapping, shop, dsn)
 
 
+def test_a_satellite_with_policies_is_loaded_by_a_role_they_hold_for(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    """PostgreSQL lets nobody COPY into such a table."""
+    role = f"poor_{shop.prefix.replace('-', '_')}"
+    shop.insert("lines", order_id=1, product="a", quantity=5)
+    send(broker.bootstrap, shop.events)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'poor'")
+        try:
+            headrace.migrations.apply(dsn)
+            for schema in ("dv", "headrace"):
+                connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+                connection.execute(
+                    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
+                )
+            connection.execute("ALTER TABLE dv.sat_line ENABLE ROW LEVEL SECURITY")
+            connection.execute("CREATE POLICY all_of_it ON dv.sat_line USING (true) WITH CHECK (true)")
+            poor = f"{dsn} user={role} password=poor"
+            receipt = load(mapping, poor, broker.bootstrap, tables=["lines"])
+            assert (receipt.satellites, receipt.rejected) == (1, 0), dead(dsn)
+        finally:
+            connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 def test_a_satellite_of_another_type_gets_values_and_no_bits(
     shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
 ) -> None:

@@ -155,7 +155,9 @@ class _Builder:
                 f"AND a.attrelid = {literal(name)}::pg_catalog.regclass "
                 "LEFT JOIN pg_catalog.pg_attribute b ON b.attname = c.staged "
                 f"AND b.attrelid = {literal(stage)}::pg_catalog.regclass "
-                "WHERE a.atttypid IS NULL OR a.atttypid IS DISTINCT FROM b.atttypid)"
+                "WHERE a.atttypid IS NULL OR a.atttypid IS DISTINCT FROM b.atttypid) "
+                # no COPY goes into a table with policies, an INSERT does
+                f"AND NOT pg_catalog.row_security_active({literal(name)}::pg_catalog.regclass)"
             )
         return {
             "stage": f"{_FIRST} (key, lsn, seq)",
