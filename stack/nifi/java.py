@@ -19,6 +19,7 @@ from stack.paths import BUILD, ROOT
 OLDEST = 21
 """What NiFi 2 needs at least."""
 
+_JVMS = Path("/usr/lib/jvm")
 _FOLDER = BUILD / "nifi" / "java"
 _REQUIREMENTS = ROOT / "requirements" / "nifi.txt"
 
@@ -54,9 +55,8 @@ def _candidates() -> Iterator[Path]:
     on_path = shutil.which("java")
     if on_path:
         yield Path(on_path).resolve().parent.parent
-    jvms = Path("/usr/lib/jvm")
-    if jvms.is_dir():
-        yield from sorted(path for path in jvms.iterdir() if not path.is_symlink())
+    if _JVMS.is_dir():
+        yield from sorted(path for path in _JVMS.iterdir() if not path.is_symlink())
 
 
 def _installed() -> Path:

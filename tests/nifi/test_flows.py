@@ -13,7 +13,7 @@ from headrace.errors import FatalError, UsageError
 from headrace.nifi import flows
 
 from stack import demo_nifi, kafka, mail, postgres
-from stack.nifi import NiFi, NiFiError, Rest
+from stack.nifi import NiFi, NiFiError, Rest, container
 from stack.services import SHOP
 from tests.nifi.nifi_kit import TEMPLATES, bench, same_flow
 from tests.real.load_kit import PURCHASES, execute, produce, purchase, rows
@@ -30,6 +30,18 @@ def test_a_template_comes_back_as_it_went_in(
     flows.export_flow(server, made["name"], tmp_path / "back.json")
     assert (tmp_path / "back.json").read_text() == file.read_text()
     assert any("password" in name for name in made["unset"]) == (file.stem == "purchases")
+
+
+def test_a_container_gets_the_flows_once_with_its_parameters(canvas: Rest) -> None:
+    given = {"headrace purchases": {"kafka.brokers": "kafka-1:9092", "postgres.password": "secret"}}
+    assert container.add_flows(canvas, given) == [file.stem for file in FILES]
+    assert container.add_flows(canvas, {}) == []
+    contexts = canvas.ask("GET", "/flow/parameter-contexts")["parameterContexts"]
+    (ours,) = (one for one in contexts if one["component"]["name"] == "headrace purchases")
+    values = {one["parameter"]["name"]: one["parameter"]["value"] for one in ours["component"]["parameters"]}
+    assert (values["kafka.brokers"], values["postgres.password"]) == ("kafka-1:9092", "********")
+    places = {one["position"]["x"] for one in canvas.flow("root")["processGroups"]}
+    assert len(places) == len(FILES)
 
 
 def test_wrong_words_are_said(server: flows.Server, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tests.real.load_kit import PURCHASES, execute, purchase, rows
 
 PICTURES = BUILD / "screenshots"
 PATIENCE = 60_000  # ms
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def page(nifi: NiFi) -> Iterator[Page]:
         page.get_by_role("button", name=re.compile("log in", re.IGNORECASE)).click()
         expect(page.locator(".new-canvas-item").first).to_be_visible()
         yield page
+        picture(page, "at-the-end")  # of a failure: what a person would have seen
         browser.close()
 
 

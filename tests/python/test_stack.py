@@ -18,6 +18,7 @@ import pytest
 from stack import kafka, mail, ports, postgres, secrets
 from stack.__main__ import main
 from stack.airflow import Airflow
+from stack.nifi import java
 from stack.paths import ROOT
 from stack.process import NotReady, Process, identity, start, wait_ready, wait_until
 from stack.services import EXTRAS, PARTS, PORTS, Row, Stack
@@ -284,3 +285,34 @@ def test_a_wrong_word_is_explained(
         main(words)
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
+
+
+# NiFi's Java
+
+
+def a_java(folder: Path, version: str, *programs: str) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "release").write_text(f'IMPLEMENTOR="x"\nJAVA_VERSION="{version}"\n')
+    for name in programs or ("java", "keytool"):
+        (folder / "bin" / name).write_text("#!/bin/sh\n")
+        (folder / "bin" / name).chmod(0o755)
+    return folder
+
+
+def test_the_first_java_that_is_new_enough_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = java.java_home.__wrapped__
+    monkeypatch.setattr(java, "_JVMS", tmp_path / "jvm")
+    monkeypatch.setattr(java, "_installed", lambda: Path("of PyPI"))
+    monkeypatch.setenv("JAVA_HOME", str(a_java(tmp_path / "old", "17.0.15")))
+    monkeypatch.setenv("PATH", "/no/such/folder")
+    assert find() == Path("of PyPI")
+    a_java(tmp_path / "jvm" / "a-half", "25", "java")  # no keytool
+    a_java(tmp_path / "jvm" / "b-older", "11.0.2")
+    assert find() == Path("of PyPI")
+    third = a_java(tmp_path / "jvm" / "c-newer", "25.0.3")
+    assert find() == third
+    second = a_java(tmp_path / "on-path", "21")
+    monkeypatch.setenv("PATH", str(second / "bin"))
+    assert find() == second
+    monkeypatch.setenv("JAVA_HOME", str(third))
+    assert find() == third
