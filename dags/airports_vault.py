@@ -23,19 +23,19 @@ transactions that snapshot sees.
 
 **Mail** goes out on failure, and so on every difference, with the first of them in it; on success as the
 param `mail` says. Connections: `headrace_vault` (the vault's database), `headrace_airports` (the source, to
-read), `headrace_kafka`, `headrace_smtp`. docs/airports.md explains the whole.
+read), `headrace_kafka`, `headrace_smtp`. Where the mapping names a schema registry with a user, its password
+is read from `HEADRACE_REGISTRY_PASSWORD`. docs/airports.md explains the whole.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param, task
-from headrace.airflow.notifications.smtp import MAIL_CHOICES, TROUBLE, ReceiptNotifier
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, task
+from headrace.airflow.dag_parts import count_param, mail_params, mailed, max_seconds_param, owned
+from headrace.airflow.notifications.smtp import TROUBLE
 from headrace.airflow.triggers.lag import HeadraceLagTrigger
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 VAULT = "headrace_vault"
 SOURCE = "headrace_airports"
 KAFKA = "headrace_kafka"
-SMTP = "headrace_smtp"
 MAPPING = Path(__file__).resolve().parent.parent / "sql" / "airports" / "vault.yaml"
 
 WATCHED = ("bookings", "tickets", "ticket_flights", "flights")
@@ -60,6 +59,7 @@ changes = Asset(
                 job=f"vault.{table}",
                 topic=f"airports.bookings.{table}",
                 poll_interval=15,
+                wait_for_topic=True,  # Debezium makes it with the first event of the table
                 postgres_conn_id=VAULT,
                 kafka_conn_id=KAFKA,
             ),
@@ -68,17 +68,6 @@ changes = Asset(
     ],
 )
 vault = Asset("vault.airports")
-
-
-def mail(failed: bool) -> ReceiptNotifier:
-    """The mail that a run ends with."""
-    return ReceiptNotifier(
-        to="{{ params.mail_to }}",
-        failed=failed,
-        receipt_task_ids=["load"],
-        more_task_id="verify",
-        smtp_conn_id=SMTP,
-    )
 
 
 with DAG(
@@ -92,48 +81,20 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["headrace", "kafka", "postgresql", "data vault", "example"],
-    owner_links={"data-team": "mailto:data-team@example.com"},
-    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(seconds=10)},
-    on_success_callback=mail(failed=False),
-    on_failure_callback=mail(failed=True),
+    **owned(),
+    **mailed(["load"], more_task_id="verify"),
     params={
-        "threads": Param(
-            2,
-            type="integer",
-            minimum=1,
-            maximum=64,
-            title="Tables side by side",
-            description="Each has a thread and a database connection of its own.",
+        "threads": count_param(
+            2, "Tables side by side", "Each has a thread and a database connection of its own."
         ),
-        "max_seconds": Param(
-            600,
-            type=["null", "integer"],
-            minimum=1,
-            maximum=86_400,
-            title="Seconds at most, for each table",
-            description="Stop reading after this time; the next run goes on there. Empty: no limit.",
-        ),
-        "patience": Param(
+        "max_seconds": max_seconds_param("Seconds at most, for each table"),
+        "patience": count_param(
             120,
-            type="integer",
-            minimum=1,
-            maximum=86_400,
-            title="Patience",
-            description="Seconds that verify waits for change capture to have sent what it compares.",
+            "Patience",
+            "Seconds that verify waits for change capture to have sent what it compares.",
+            most=86_400,
         ),
-        "mail": Param(
-            TROUBLE,
-            type="string",
-            enum=list(MAIL_CHOICES),
-            title="Mail on",
-            description="Which successful runs are worth a mail. Failures, and so differences, always are.",
-        ),
-        "mail_to": Param(
-            os.environ.get("HEADRACE_MAIL_TO", "data-team@example.com"),
-            type="string",
-            format="email",
-            title="Mail to",
-        ),
+        **mail_params(TROUBLE, "Failures, and so differences, always are."),
     },
 ) as dag:
 

@@ -11,24 +11,16 @@ worker in batches. Mail goes out on success and on failure through the connectio
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param
-from headrace.airflow.notifications.smtp import EVERY_RUN, MAIL_CHOICES, ReceiptNotifier
+from airflow.sdk import DAG, Asset, CronTriggerTimetable
+from headrace.airflow.dag_parts import mail_params, mailed, owned
+from headrace.airflow.notifications.smtp import EVERY_RUN
 from headrace.airflow.operators.refresh import HeadraceRefreshOperator
 
 SOURCE = "headrace_postgres"
 TARGET = "headrace_postgres"
-SMTP = "headrace_smtp"
 TABLES = ("customers", "products")
-
-
-def mail(failed: bool) -> ReceiptNotifier:
-    """The mail that a run ends with."""
-    return ReceiptNotifier(
-        to="{{ params.mail_to }}", failed=failed, receipt_task_ids=TABLES, smtp_conn_id=SMTP
-    )
 
 
 with DAG(
@@ -40,31 +32,14 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["headrace", "postgresql", "example"],
-    owner_links={"data-team": "mailto:data-team@example.com"},
-    default_args={
-        "owner": "data-team",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=10),
-    },
-    on_success_callback=mail(failed=False),
-    on_failure_callback=mail(failed=True),
-    params={
-        "mail": Param(
-            EVERY_RUN,
-            type="string",
-            enum=list(MAIL_CHOICES),
-            title="Mail on",
-            description="Which successful runs are worth a mail. Failures are always mailed.",
-        ),
-        "mail_to": Param(
-            os.environ.get("HEADRACE_MAIL_TO", "data-team@example.com"),
-            type="string",
-            format="email",
-            title="Mail to",
-        ),
-    },
+    **owned(
+        retries=3,
+        retry_delay=timedelta(seconds=30),
+        retry_exponential_backoff=2.0,
+        max_retry_delay=timedelta(minutes=10),
+    ),
+    **mailed(TABLES),
+    params=mail_params(EVERY_RUN),
 ) as dag:
     for table in TABLES:
         HeadraceRefreshOperator(

@@ -31,34 +31,22 @@ Connections: `headrace_postgres`, `headrace_kafka`, `headrace_smtp`.
 from __future__ import annotations
 
 import logging
-import os
 from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, Param, task
-from headrace.airflow.notifications.smtp import EVERY_RUN, MAIL_CHOICES, ReceiptNotifier
+from headrace.airflow.dag_parts import count_param, mail_params, mailed, max_seconds_param, owned
+from headrace.airflow.notifications.smtp import EVERY_RUN
 from headrace.airflow.operators.load import HeadraceLoadOperator
 
 log = logging.getLogger(__name__)
 
 POSTGRES = "headrace_postgres"
 KAFKA = "headrace_kafka"
-SMTP = "headrace_smtp"
 JOB = "purchases"
 
 purchases = Asset("shop.purchases")
-
-
-def mail(failed: bool) -> ReceiptNotifier:
-    """The mail that a run ends with."""
-    return ReceiptNotifier(
-        to="{{ params.mail_to }}",
-        failed=failed,
-        receipt_task_ids=["summary"],
-        dead_letters_task_id="dead_letter_report",
-        smtp_conn_id=SMTP,
-    )
 
 
 with DAG(
@@ -72,10 +60,8 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     tags=["headrace", "kafka", "postgresql", "example"],
-    owner_links={"data-team": "mailto:data-team@example.com"},
-    default_args={"owner": "data-team", "retries": 2, "retry_delay": timedelta(seconds=10)},
-    on_success_callback=mail(failed=False),
-    on_failure_callback=mail(failed=True),
+    **owned(),
+    **mailed(["summary"], dead_letters_task_id="dead_letter_report"),
     params={
         "topic": Param(
             "purchases",
@@ -106,37 +92,16 @@ with DAG(
             title="Records at most, for each share",
             description="Stop after about this many; the next run goes on there. Empty: all there are.",
         ),
-        "max_seconds": Param(
-            600,
-            type=["null", "integer"],
-            minimum=1,
-            maximum=86_400,
-            title="Seconds at most",
-            description="Stop reading after this time; the next run goes on there. Empty: no limit.",
+        "max_seconds": max_seconds_param(),
+        "shares": count_param(
+            2, "Shares", "Over how many tasks the topic's partitions are spread, on one machine or many."
         ),
-        "shares": Param(
-            2,
-            type="integer",
-            minimum=1,
-            maximum=64,
-            title="Shares",
-            description="Over how many tasks the topic's partitions are spread, on one machine or many.",
-        ),
-        "workers": Param(
-            1,
-            type="integer",
-            minimum=1,
-            maximum=64,
-            title="Threads of each share",
-            description="Each has a database connection of its own.",
-        ),
-        "batch_records": Param(
+        "workers": count_param(1, "Threads of each share", "Each has a database connection of its own."),
+        "batch_records": count_param(
             50_000,
-            type="integer",
-            minimum=1,
-            maximum=1_000_000,
-            title="Records a transaction",
-            description="More is faster, up to a point; less holds locks for a shorter time.",
+            "Records a transaction",
+            "More is faster, up to a point; less holds locks for a shorter time.",
+            most=1_000_000,
         ),
         "count_rows": Param(
             True,
@@ -144,19 +109,7 @@ with DAG(
             title="Count the table",
             description="Count the table before and after, and compare. Turn off when that takes too long.",
         ),
-        "mail": Param(
-            EVERY_RUN,
-            type="string",
-            enum=list(MAIL_CHOICES),
-            title="Mail on",
-            description="Which successful runs are worth a mail. Failures are always mailed.",
-        ),
-        "mail_to": Param(
-            os.environ.get("HEADRACE_MAIL_TO", "data-team@example.com"),
-            type="string",
-            format="email",
-            title="Mail to",
-        ),
+        **mail_params(EVERY_RUN),
     },
 ) as dag:
 

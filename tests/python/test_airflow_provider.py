@@ -731,6 +731,18 @@ def test_the_trigger_ends_with_errors_that_last(monkeypatch: pytest.MonkeyPatch)
         first_events(lag_trigger(), 1)
 
 
+def test_the_trigger_waits_for_a_topic_that_will_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = iter([False, False, True])
+    monkeypatch.setattr("headrace.airflow.triggers.lag.topic_exists", lambda *_: next(there))
+    missing = errors.UsageError("no topic purchases")
+    calls = lags(monkeypatch, missing, missing, 3, missing)
+    (event,) = first_events(lag_trigger(wait_for_topic=True), 1)
+    assert event["records"] == 3
+    assert len(calls) == 3
+    with pytest.raises(errors.UsageError):  # it is there: something else is wrong
+        first_events(lag_trigger(wait_for_topic=True), 1)
+
+
 def test_the_trigger_is_stored_without_secrets_and_comes_back() -> None:
     path, arguments = lag_trigger(min_records=9).serialize()
     assert path == f"{HeadraceLagTrigger.__module__}.HeadraceLagTrigger"

@@ -19,6 +19,16 @@ def measure(job: str, topic: str, dsn: str, kafka: Mapping[str, str]) -> Lag:
     return headrace.lag(job=job, source=f"kafka://{topic}", kafka=kafka, dsn=dsn)
 
 
+def topic_exists(topic: str, kafka: Mapping[str, str]) -> bool:
+    """Whether the brokers have a topic.
+
+    :raises headrace.errors.HeadraceError: when they do not answer
+    """
+    import headrace
+
+    return topic in {found.name for found in headrace.topics.list(kafka)}
+
+
 def as_event(lag: Lag) -> dict[str, Any]:
     """A lag as JSON values, for an event or XCom."""
     return {

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from headrace.airflow.hooks.headrace import HeadraceHook
-from headrace.airflow.lag import as_event, measure
+from headrace.airflow.lag import as_event, measure, topic_exists
 
 
 class HeadraceLagTrigger(BaseEventTrigger):
@@ -26,6 +26,8 @@ class HeadraceLagTrigger(BaseEventTrigger):
     :param topic: topic to look at
     :param min_records: fire from this lag on
     :param poll_interval: seconds between two looks
+    :param wait_for_topic: look again when there is no such topic, for it will be made later; else that is
+        an error
     :param postgres_conn_id: connection of type ``postgres`` of the database that holds ``headrace.offsets``
     :param kafka_conn_id: connection of type ``kafka``
     """
@@ -37,6 +39,7 @@ class HeadraceLagTrigger(BaseEventTrigger):
         topic: str,
         min_records: int = 1,
         poll_interval: float = 15.0,
+        wait_for_topic: bool = False,
         postgres_conn_id: str = "postgres_default",
         kafka_conn_id: str = "kafka_default",
     ) -> None:
@@ -45,6 +48,7 @@ class HeadraceLagTrigger(BaseEventTrigger):
         self.topic = topic
         self.min_records = min_records
         self.poll_interval = poll_interval
+        self.wait_for_topic = wait_for_topic
         self.postgres_conn_id = postgres_conn_id
         self.kafka_conn_id = kafka_conn_id
 
@@ -57,6 +61,7 @@ class HeadraceLagTrigger(BaseEventTrigger):
                 "topic": self.topic,
                 "min_records": self.min_records,
                 "poll_interval": self.poll_interval,
+                "wait_for_topic": self.wait_for_topic,
                 "postgres_conn_id": self.postgres_conn_id,
                 "kafka_conn_id": self.kafka_conn_id,
             },
@@ -78,6 +83,10 @@ class HeadraceLagTrigger(BaseEventTrigger):
                 lag = await asyncio.to_thread(measure, self.job, self.topic, dsn, kafka)
             except errors.RetriableError as error:
                 self.log.warning("Could not look at the lag of %s, will look again: %s", self.job, error)
+            except errors.UsageError as error:
+                if not self.wait_for_topic or await asyncio.to_thread(topic_exists, self.topic, kafka):
+                    raise
+                self.log.info("%s; will look again", error)
             else:
                 ends = {part.partition: part.end for part in lag.partitions}
                 if lag.total >= self.min_records and ends != announced:
