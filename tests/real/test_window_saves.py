@@ -5,6 +5,8 @@ topics that forget, commits that take too long.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import headrace
 import pytest
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from headrace.errors import RetriableError
@@ -97,6 +100,65 @@ def test_results_come_in_several_transactions(place: kit.Place, partitions: int)
     receipt = kit.run(**place.settings(frames, close_all=True, transaction_bytes=600, commit_ms=60_000))
     place.assert_exact(frames)
     assert receipt.commits > len(frames.truth) // 3
+
+
+class Enough(Exception):
+    """Ends a run."""
+
+
+def test_transactions_that_take_too_long_are_taken_up_again(place: kit.Place, broker: kafka.Broker) -> None:
+    """The brokers stand still for longer than transaction.timeout.ms, which is the user's: what was in a
+    transaction then is published after all, once.
+    """
+    topic = place.new_topic(1)
+    arguments = place.settings(topic, kafka={"transaction.timeout.ms": 1000}, commit_ms=20)
+    frames = kit.make(place.folder, place.bootstrap, topic, 1, 3000)
+    lines = (place.folder / f"{topic}.jsonl").read_bytes().splitlines()
+    again = next(
+        line for line in reversed(lines) if b'"ts":%d' % (kit.START + 149) in line.replace(b" ", b"")
+    )
+    replayed, over = threading.Event(), threading.Event()
+
+    def look(now: headrace.WindowProgress) -> None:
+        if now.replayed > 0:
+            replayed.set()
+        if over.is_set():
+            raise Enough
+
+    def work() -> None:
+        with pytest.raises(Enough):
+            kit.run(**arguments, until="forever", progress=look)
+
+    def feed() -> None:
+        while not over.is_set():
+            kit.produce(place.bootstrap, topic, [again], 1)
+
+    threads = [threading.Thread(target=work), threading.Thread(target=feed)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 90
+    try:
+        while not replayed.wait(1):
+            assert time.monotonic() < end, "no transaction was lost"
+            standing_still(broker, 2.5)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(60)
+    kit.run(**arguments, close_all=True)
+    place.assert_exact(frames)
+
+
+def standing_still(broker: kafka.Broker, seconds: float) -> None:
+    """Stop the brokers' processes for so long."""
+    pids = [node.process.pid for node in broker.nodes if node.process is not None]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
