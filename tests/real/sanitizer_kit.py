@@ -33,12 +33,12 @@ def build(sanitizer: Sanitizer) -> None:
 class LoadDriver(Driver):
     """A running drive_load. When it ends, what the sanitizer found is in `report`, and a failure."""
 
-    def __init__(self, sanitizer: Sanitizer, log: Path) -> None:
+    def __init__(self, sanitizer: Sanitizer, log: Path, program: str = "drive_load") -> None:
         build(sanitizer)
         self._log = log
         with log.open("w") as errors:
             self._process = subprocess.Popen(
-                [ROOT / FOLDERS[sanitizer] / "drive_load"],
+                [ROOT / FOLDERS[sanitizer] / program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

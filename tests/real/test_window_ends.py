@@ -45,12 +45,17 @@ def test_nobody_leaves_before_the_second_stage_has_published(place: kit.Place, d
     arguments = place.settings(topic, table="shop.users", dsn=dsn, workers=3)
     kit.run(**arguments | {"topic": place.new_topic(1), "job": f"{place.job}-table", "create_table": True})
     with psycopg.connect(dsn) as holder:
-        holder.execute("LOCK TABLE shop.users IN SHARE MODE")
+        holder.execute(  # who writes this row waits for us
+            'INSERT INTO shop.users ("window", window_start, window_end, users, final)'
+            " SELECT 'minute', s, s + interval '1 minute', 0, true"
+            " FROM (SELECT timestamptz '2026-01-01 00:00:00+00' s) at"
+        )
         workers = [kit.Worker(**arguments)]
-        wait_for(lambda: all(offset >= 300 for offset in _offsets(place, topic, 4)))
+        assert wait_for(lambda: all(offset >= 300 for offset in _offsets(place, topic, 4)), 30)
         workers.append(kit.Worker(**arguments))
         time.sleep(9)
         assert [worker.wait(0) for worker in workers] == [None, None]
+        holder.rollback()
     assert [worker.wait(45) for worker in workers] == [0, 0]
     assert place.minutes() == [("00:00", 7), ("00:01", 7), ("00:02", 7)]
 

@@ -378,3 +378,19 @@ void hr_windows_stats(const hr_windows *windows, hr_window_stats *out)
         out->untimed += windows->lanes[i].untimed;
     }
 }
+
+int64_t hr_windows_reached(const hr_windows *windows)
+{
+    return hr_windows_watermark(windows);
+}
+
+bool hr_windows_lane_find(const hr_windows *windows, int32_t lane, hr_window_lane_stats *out)
+{
+    for (int32_t i = 0; i < windows->lane_count; i++) {
+        if (windows->lanes[i].id != lane)
+            continue;
+        hr_windows_lane_stats(windows, i, out);
+        return true;
+    }
+    return false;
+}

@@ -188,7 +188,10 @@ typedef struct hr_window_stats {
     int32_t lanes;
 } hr_window_stats;
 
-void hr_windows_stats(const hr_windows *windows, hr_window_stats *out);
+void hr_windows_stats(const hr_windows *windows, hr_window_stats *out); /* looks at every group: not for every commit */
+/* stats.watermark, and the lane of this number (false: there is none), at once. */
+int64_t hr_windows_reached(const hr_windows *windows);
+bool hr_windows_lane_find(const hr_windows *windows, int32_t lane, hr_window_lane_stats *out);
 /* Of the i-th lane, 0 <= i < stats.lanes. */
 void hr_windows_lane_stats(const hr_windows *windows, int32_t i, hr_window_lane_stats *out);
 

@@ -152,16 +152,9 @@ int hr_flow_begin_anew(hr_flow *flow, int64_t begin, hr_error *error)
 /* What the lane has counted so far. */
 static void hr_flow_lane_stats(const hr_flow *flow, hr_window_lane_stats *out)
 {
-    hr_window_stats stats;
-
-    hr_windows_stats(flow->windows, &stats);
     memset(out, 0, sizeof(*out));
     out->watermark = HR_NO_WATERMARK;
-    for (int32_t i = 0; i < stats.lanes; i++) {
-        hr_windows_lane_stats(flow->windows, i, out);
-        if (out->lane == flow->partition)
-            return;
-    }
+    (void)hr_windows_lane_find(flow->windows, flow->partition, out); /* none yet: zeros */
 }
 
 static void hr_flow_remember(hr_flow *flow)
@@ -543,12 +536,9 @@ static int hr_flow_save(hr_flow *flow, bool *lost, hr_error *error)
 int64_t hr_flow_watermark(const hr_flow *flow)
 {
     hr_window_lane_stats lane;
-    hr_window_stats stats;
 
-    if (flow->merge) {
-        hr_windows_stats(flow->windows, &stats);
-        return stats.watermark;
-    }
+    if (flow->merge)
+        return hr_windows_reached(flow->windows);
     hr_flow_lane_stats(flow, &lane);
     return lane.watermark;
 }
