@@ -246,10 +246,22 @@ class Rest:
             f"services to be {state}",
         )
 
-    def set_processor(self, number: str, state: str) -> None:
-        """RUNNING, STOPPED or RUN_ONCE."""
-        revision = self.processor(number)["revision"]
-        self.ask("PUT", f"/processors/{number}/run-status", {"revision": revision, "state": state})
+    def set_processor(self, number: str, state: str, patience: float = 60) -> None:
+        """RUNNING, STOPPED or RUN_ONCE. Waits while the processor ends its last task: NiFi calls it stopped
+        then, and still refuses to start it.
+        """
+
+        def accepted() -> bool:
+            revision = self.processor(number)["revision"]
+            try:
+                self.ask("PUT", f"/processors/{number}/run-status", {"revision": revision, "state": state})
+            except NiFiError as error:
+                if error.status == 409 and "STOPPING" in str(error):
+                    return False
+                raise
+            return True
+
+        self.until(accepted, patience, f"a processor to become {state}")
 
     def run_once(self, number: str, patience: float = 60) -> None:
         """Let a processor run once, schedule or not; waits until it is stopped again."""

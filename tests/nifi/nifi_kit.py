@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,9 @@ from headrace.nifi import flows
 from stack.nifi import Rest
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "nifi-templates"
+NEVER = "0 0 0 1 1 ?"
+"""A schedule of the new year's midnight."""
+
 RECORDS = ("PartitionRecords", "HashKeys")
 
 FlowFile = tuple[dict[str, str], bytes]
@@ -85,20 +87,34 @@ def bench(rest: Rest, kind: str, properties: Mapping[str, str | None]) -> Bench:
     return Bench(rest, group, processor, feeder, queues, into)
 
 
+def only_by_hand(rest: Rest, group: str) -> None:
+    """Let no clock start anything in a group while a test counts."""
+    for entry in rest.processors(group).values():
+        if entry["component"]["config"]["schedulingStrategy"] == "CRON_DRIVEN":
+            rest.change(entry["id"], {"config": {"schedulingPeriod": NEVER}})
+
+
 def same_flow(rest: Rest, server: flows.Server, group: str, name: str, folder: Path) -> bool:
-    """Whether a group that has run is still the flow of its template: all but the values of parameters, and the
-    shorter pauses of tests.
+    """Whether a group that has run is still the flow of its template: all but the values of parameters, and what
+    tests change of pauses and schedules.
     """
+    template = flows.read(TEMPLATES / f"{name}.json")
+    schedules = {
+        one["name"]: one["schedulingPeriod"]
+        for one in template["flowContents"]["processors"]
+        if one["schedulingStrategy"] == "CRON_DRIVEN"
+    }
     rest.set_group(group, "STOPPED")
     rest.until(lambda: not rest.active(group), 60, "the flow to stop")
-    for entry in rest.processors(group).values():
+    for label, entry in rest.processors(group).items():
+        if label in schedules:
+            rest.change(entry["id"], {"config": {"schedulingPeriod": schedules[label]}})
         if entry["component"]["config"]["penaltyDuration"] == "1 sec":
             rest.change(entry["id"], {"config": {"penaltyDuration": "30 sec"}})
     file = folder / f"{name}-after.json"
     flows.export_flow(server, group, file)
     texts = []
-    for path in (file, TEMPLATES / f"{name}.json"):
-        definition = json.loads(path.read_text())
+    for definition in (flows.read(file), template):
         for context in definition["parameterContexts"].values():
             for parameter in context["parameters"]:
                 parameter["value"] = None

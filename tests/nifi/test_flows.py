@@ -15,7 +15,7 @@ from headrace.nifi import flows
 from stack import demo_nifi, kafka, mail, postgres
 from stack.nifi import NiFi, NiFiError, Rest, container
 from stack.services import SHOP
-from tests.nifi.nifi_kit import TEMPLATES, bench, same_flow
+from tests.nifi.nifi_kit import TEMPLATES, bench, only_by_hand, same_flow
 from tests.real.load_kit import PURCHASES, execute, produce, purchase, rows
 
 FILES = sorted(TEMPLATES.glob("*.json"))
@@ -69,6 +69,7 @@ def test_the_purchases_flow_balances_and_mails(
     nifi: NiFi, canvas: Rest, server: flows.Server, services: Any, tmp_path: Path
 ) -> None:
     pg, sink = services.postgres, services.mail
+    only_by_hand(canvas, str(flows.import_flow(server, TEMPLATES / "purchases.json")["id"]))
     line = demo_nifi.run(services, nifi, 8_000, 2_000)
     assert line["read"] == 8_000
     assert line["rejected"] > 0
