@@ -115,8 +115,8 @@ GUARDS: tuple[Guard, ...] = (
     Guard(
         "the table is locked while a batch is written",
         _WRITER,
-        '"BEGIN; LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE; ", target->quoted',
-        '"BEGIN; -- %s\\n", target->quoted',
+        '"BEGIN; LOCK TABLE ONLY %s IN %s MODE; ", target->quoted',
+        '"BEGIN; -- %s %s\\n", target->quoted',
         ("tests/faults/test_guarded.py::test_the_definition_is_kept_while_a_batch_is_written",),
     ),
     Guard(
