@@ -123,6 +123,57 @@ def test_a_key_thatmoved_to_another_partition_has_one_worker_at_a_time(
     assert one(dsn, "SELECT count(*) FROM dv.sat_order") == 3
 
 
+def test_a_worker_that_tries_again_lets_its_keys_go(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    """It begins anew behind somebody who wants the table, who waits for a worker that waits for the keys."""
+    order(shop, 1, "a")
+    send(broker.bootstrap, shop.events, partition=0)
+    load(mapping, dsn, broker.bootstrap)
+    for partition in (1, 2):
+        shop.update("orders", {"order_id": 1}, amount=f"{partition}.50")
+        send(broker.bootstrap, shop.events[partition:], partition=partition)
+    execute(dsn, "CREATE SEQUENCE tries")
+    with psycopg.connect(dsn, autocommit=True) as keeper, psycopg.connect(dsn) as other:
+        execute(
+            dsn,
+            f"""CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('tries') = 1 THEN
+                    PERFORM pg_advisory_xact_lock({GATE});
+                    RAISE EXCEPTION 'not yet' USING ERRCODE = 'check_violation';
+                END IF;
+                RETURN NEW;
+            END $$""",
+        )
+        execute(
+            dsn,
+            "CREATE TRIGGER refuse BEFORE INSERT ON dv.trk_orders FOR EACH ROW EXECUTE FUNCTION refuse_once()",
+        )
+        keeper.execute("SELECT pg_advisory_lock(%s)", [GATE])
+        other.execute("SET lock_timeout = '20s'")
+        with beside(lambda: load(mapping, dsn, broker.bootstrap, workers=3, tables=["orders"])):
+            try:
+                assert wait_for(lambda: stopped(dsn, "advisory") and holders(dsn) == 2)
+                with beside(lambda: other.execute("LOCK TABLE dv.stg_orders IN SHARE ROW EXCLUSIVE MODE")):
+                    assert wait_for(lambda: stopped(dsn, "relation"))
+                    keeper.execute("SELECT pg_advisory_unlock(%s)", [GATE])
+            finally:
+                keeper.execute("SELECT pg_advisory_unlock_all()")
+                other.rollback()
+    assert_equal(mapping, shop, dsn)
+    assert one(dsn, "SELECT count(*) FROM dv.sat_order") == 3
+
+
+def holders(dsn: str) -> Any:
+    """How many transactions have begun a batch of orders."""
+    return one(
+        dsn,
+        "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'RowExclusiveLock' "
+        "AND relation = 'dv.stg_orders'::regclass",
+    )
+
+
 def test_workers_with_other_keys_go_on(
     shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
 ) -> None:

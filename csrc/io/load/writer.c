@@ -357,8 +357,12 @@ int hr_writer_write(hr_writer *writer, hr_work *work, hr_error *error)
             break;
         if (rc == HR_OK)
             rc = hr_writer_follow_change(writer, why);
-        if (rc != HR_OK)
+        if (rc != HR_OK) {
             HR_RETURN_NOT_OK(hr_writer_recover(writer, work, rc, &done, why));
+            /* The next BEGIN may queue behind somebody who waits for a worker that waits for these keys. */
+            if (!writer->open)
+                hr_key_claims_release(writer->config->claims, writer->worker);
+        }
         if (done)
             break;
     }

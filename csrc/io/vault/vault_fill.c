@@ -18,6 +18,17 @@ void hr_vault_fill_free(hr_vault_filler *filler)
     memset(filler, 0, sizeof(*filler));
 }
 
+/* Whether only the vault can fill the gap, and none of those before it of the same event: one look serves all of them. */
+static bool hr_vault_is_first_look(const hr_vault_gap *gaps, int64_t i)
+{
+    if (gaps[i].source != HR_VAULT_ELSEWHERE)
+        return false;
+    for (int64_t k = i; k-- > 0 && gaps[k].row == gaps[i].row;)
+        if (gaps[k].source == HR_VAULT_ELSEWHERE)
+            return false;
+    return true;
+}
+
 /* Put the keys of the gaps that only the vault can fill into their stage: place, identity, lsn, rank, created. */
 static int hr_vault_send_gaps(hr_vault_filler *filler, hr_writer *writer, const hr_vault_gap *gaps, int64_t count, hr_error *error)
 {
@@ -41,8 +52,8 @@ static int hr_vault_send_gaps(hr_vault_filler *filler, hr_writer *writer, const 
         size_t size = 0, used;
         const char *key;
 
-        if (gaps[i].source != HR_VAULT_ELSEWHERE || (i > 0 && gaps[i - 1].row == gaps[i].row && gaps[i - 1].source == HR_VAULT_ELSEWHERE))
-            continue; /* one look for all gaps of an event */
+        if (!hr_vault_is_first_look(gaps, i))
+            continue;
         key = hr_column_is_null(identity, gaps[i].asked) ? "" : hr_column_get_bytes(identity, gaps[i].asked, &size);
         used = (size_t)snprintf(line, sizeof(line), "%u\t\\\\x", (unsigned)gaps[i].row);
         for (size_t k = 0; k < size && used < sizeof(line) - 40; k++)
@@ -210,7 +221,7 @@ static int hr_vault_judge_gaps(const hr_vault_settings *settings, hr_work *work,
             HR_RETURN_NOT_OK(hr_vault_reject_gap(work, gap, skip, error));
             continue;
         }
-        for (int32_t k = 0; k < settings->gap_count && (i == 0 || gaps[i - 1].row != gap->row); k++)
+        for (int32_t k = 0; k < settings->gap_count && hr_vault_is_first_look(gaps, i); k++)
             costs[gap->row] += sizes[k] > 0 ? sizes[k] : 0;
     }
     return HR_OK;
