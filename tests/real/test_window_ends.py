@@ -152,3 +152,21 @@ def test_keys_of_results_are_told_apart(place: kit.Place) -> None:
     keys = [message.key().decode() for message in kit.read(place.bootstrap, place.job)]
     ends = ["a%252Fb/c", "a%2Fb/c", "a/b%2Fc", "%6Eull/c", "null/c"]
     assert sorted(keys) == sorted(f"2026-01-01T00:00:00Z/{end}" for end in ends)
+
+
+@pytest.mark.parametrize("partitions", [1, 2])
+def test_the_last_votes_are_closed(place: kit.Place, partitions: int) -> None:
+    """The input is over for good while frames are held: those of a short topic count, one that jumps does not."""
+    topic = place.new_topic(partitions)
+    place.send(topic, 0, [place.frame(second, uid=second) for second in range(3)])
+    receipt = kit.run(**place.settings(topic), close_all=True)
+    assert (receipt.frames, receipt.counted, receipt.held) == (3, 3, 0)
+    assert place.minutes() == [("00:00", 3)]
+    other, job = place.new_topic(partitions), f"{place.job}-jump"
+    arguments = place.settings(other, to=place.new_topic(1), job=job)
+    place.send(other, 0, [place.frame(second) for second in (*range(20), 100_000, 20, 21)])
+    assert kit.run(**arguments).held == 1
+    receipt = kit.run(**arguments, close_all=True)
+    assert (receipt.frames, receipt.future, receipt.held) == (0, 1, 0)
+    assert place.reasons() == {"future": 1}
+    assert kit.run(**arguments, close_all=True).future == 0

@@ -397,8 +397,10 @@ int hr_flow_emit(hr_flow *flow, bool all, hr_error *error)
     if (flow->more)
         return HR_OK;
     most -= flow->outbox.bytes.size;
-    if (all && !flow->merge)
+    if (all && !flow->merge) {
         HR_RETURN_NOT_OK(hr_windows_settle(flow->windows, -1, error));
+        HR_RETURN_NOT_OK(hr_flow_settle_all(flow, error));
+    }
     if (flow->merge || !flow->job->merges) {
         hr_batch_clear(flow->results);
         HR_RETURN_NOT_OK(hr_windows_close_some(flow->windows, all, most, &flow->more, flow->results, error));

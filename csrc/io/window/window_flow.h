@@ -89,6 +89,8 @@ void hr_flow_word(const hr_flow *flow, hr_window_word *out);
 
 /* window_frames.c: the noted records as frames. */
 int hr_flow_take_frames(hr_flow *flow, hr_decoder *decoder, hr_error *error);
+/* Take in all verdicts so far: count, bury what counts nowhere, and let go of frames that are held no more. */
+int hr_flow_settle_all(hr_flow *flow, hr_error *error);
 /* window_merge.c: send the first stage's partial; take such in. */
 int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all, hr_error *error);
 int hr_flow_send_last_word(hr_flow *flow, hr_error *error);

@@ -115,8 +115,7 @@ static int hr_flow_settle(hr_flow *flow, const hr_window_settled *settled, hr_er
     return hr_flow_bury(flow, &dead, error);
 }
 
-/* All verdicts so far, and let go of frames that are held no more. */
-static int hr_flow_settle_all(hr_flow *flow, hr_error *error)
+int hr_flow_settle_all(hr_flow *flow, hr_error *error)
 {
     size_t count;
     const hr_window_settled *settled = hr_windows_settled(flow->windows, &count);
