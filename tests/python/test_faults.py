@@ -36,7 +36,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags += [f"-I{sysconfig.get_paths()['include']}", *run("pkg-config", "--cflags", *LIBRARIES).split()]
 
     def compile_one(source: Path) -> Path:
-        target = folder / f"{source.parent.name}-{source.stem}.o"
+        target = folder / f"{'-'.join(source.relative_to(ROOT).with_suffix('').parts)}.o"
         run("cc", *flags, "-c", source, "-o", target)
         return target
 

@@ -26,7 +26,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags += [f"-I{sysconfig.get_paths()['include']}", *run("pkg-config", "--cflags", *LIBRARIES).split()]
 
     def compile_one(source: Path) -> Path:
-        target = folder / f"{source.parent.name}-{source.stem}.o"
+        target = folder / f"{'-'.join(source.relative_to(ROOT).with_suffix('').parts)}.o"
         run("gcc", *flags, '-DHR_VERSION="0"', "-c", source, "-o", target)
         return target
 
