@@ -142,6 +142,57 @@ static void test_a_failure_is_remembered(void)
     hr_registry_free(registry);
 }
 
+static void await_held(void)
+{
+    while (!atomic_load(&server.held))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* Whether the thread has not ended after some seconds: how long a hang is waited for. */
+static bool is_late(pthread_t thread)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    return pthread_timedjoin_np(thread, NULL, &until) != 0;
+}
+
+static void *find_cancelled(void *registry)
+{
+    hr_error error;
+
+    CHECK(find(registry, HELD, &error) == HR_ECANCELLED, "%s", error.message);
+    return NULL;
+}
+
+/* A wait ends when the caller does not want the answer any more, and that is no failure of the registry. */
+static void test_a_wait_is_cancelled(void)
+{
+    hr_registry *registry = open_registry();
+    atomic_bool cancel = false;
+    pthread_t waits;
+    hr_error error;
+    bool late;
+
+    hr_registry_watch(registry, &cancel);
+    if (pthread_create(&waits, NULL, find_cancelled, registry) != 0)
+        abort();
+    await_held();
+    atomic_store(&cancel, true);
+    late = is_late(waits);
+    CHECK(!late, "it waited for the registry");
+    CHECK(late || find(registry, 1, &error) == HR_ECANCELLED, "it asked");
+    atomic_store(&server.release, true);
+    if (late)
+        pthread_join(waits, NULL);
+    atomic_store(&cancel, false);
+    CHECK(find(registry, 1, &error) == HR_OK, "%s", error.message);
+    hr_registry_free(registry);
+    atomic_store(&server.held, false);
+    atomic_store(&server.release, false);
+}
+
 static void *find_held(void *registry)
 {
     hr_error error;
@@ -162,7 +213,6 @@ static void *find_known(void *registry)
 static void test_what_is_known_does_not_wait(void)
 {
     hr_registry *registry = open_registry();
-    struct timespec until;
     pthread_t waits, asks;
     hr_error error;
     bool late;
@@ -170,13 +220,10 @@ static void test_what_is_known_does_not_wait(void)
     CHECK(find(registry, 1, &error) == HR_OK);
     if (pthread_create(&waits, NULL, find_held, registry) != 0)
         abort();
-    while (!atomic_load(&server.held))
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    await_held();
     if (pthread_create(&asks, NULL, find_known, registry) != 0)
         abort();
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 5; /* how long a hang is waited for; the answer itself takes no time */
-    late = pthread_timedjoin_np(asks, NULL, &until) != 0;
+    late = is_late(asks);
     CHECK(!late, "it waited for the registry");
     atomic_store(&server.release, true);
     if (late)
@@ -193,6 +240,7 @@ int main(void)
     test_each_is_asked_for_once();
     test_many_misses();
     test_a_failure_is_remembered();
+    test_a_wait_is_cancelled();
     test_what_is_known_does_not_wait();
     shutdown(server.listener, SHUT_RDWR);
     pthread_join(thread, NULL);

@@ -28,7 +28,8 @@ typedef struct hr_registry_entry {
 struct hr_registry {
     char *url; /* without a slash at its end */
     char *user, *password;
-    pthread_mutex_t lock; /* guards the four below; never held while the registry is waited for */
+    const atomic_bool *cancel; /* NULL: nobody cancels */
+    pthread_mutex_t lock;      /* guards the four below; never held while the registry is waited for */
     hr_registry_entry *entries;
     hr_registry_entry misses[HR_REGISTRY_MISSES];
     int32_t next_miss;
@@ -110,6 +111,24 @@ void hr_registry_free(hr_registry *registry)
     hr_free(registry);
 }
 
+void hr_registry_watch(hr_registry *registry, const atomic_bool *cancel)
+{
+    if (registry != NULL)
+        registry->cancel = cancel;
+}
+
+static bool hr_registry_cancelled(const hr_registry *registry)
+{
+    return registry->cancel != NULL && atomic_load(registry->cancel);
+}
+
+/* libcurl asks, at least once a second, whether to go on: anything but 0 ends the transfer. */
+static int hr_registry_go_on(void *context, curl_off_t total, curl_off_t now, curl_off_t total_up, curl_off_t now_up)
+{
+    (void)total, (void)now, (void)total_up, (void)now_up;
+    return hr_registry_cancelled(context);
+}
+
 /* libcurl hands over a piece of the answer. Less than all of it taken ends the transfer. */
 static size_t hr_registry_receive(char *bytes, size_t size, size_t count, void *context)
 {
@@ -121,7 +140,7 @@ static size_t hr_registry_receive(char *bytes, size_t size, size_t count, void *
     return n;
 }
 
-/* One request; *status is HTTP's. HR_EIO when there was no answer. */
+/* One request; *status is HTTP's. HR_EIO when there was no answer, HR_ECANCELLED when none is wanted. */
 static int hr_registry_request(hr_registry *registry, const char *url, long *status, hr_error *error)
 {
     struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/vnd.schemaregistry.v1+json, application/json");
@@ -138,18 +157,23 @@ static int hr_registry_request(hr_registry *registry, const char *url, long *sta
     curl_easy_setopt(registry->curl, CURLOPT_CONNECTTIMEOUT_MS, HR_REGISTRY_CONNECT_MS);
     curl_easy_setopt(registry->curl, CURLOPT_WRITEFUNCTION, hr_registry_receive);
     curl_easy_setopt(registry->curl, CURLOPT_WRITEDATA, &registry->answer);
+    curl_easy_setopt(registry->curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(registry->curl, CURLOPT_XFERINFOFUNCTION, hr_registry_go_on);
+    curl_easy_setopt(registry->curl, CURLOPT_XFERINFODATA, registry);
     if (registry->user != NULL) {
         curl_easy_setopt(registry->curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
         curl_easy_setopt(registry->curl, CURLOPT_USERNAME, registry->user);
         curl_easy_setopt(registry->curl, CURLOPT_PASSWORD, registry->password != NULL ? registry->password : "");
     }
-    rc = curl_easy_perform(registry->curl);
+    rc = hr_registry_cancelled(registry) ? CURLE_ABORTED_BY_CALLBACK : curl_easy_perform(registry->curl);
     *status = 0;
     if (rc == CURLE_OK)
         curl_easy_getinfo(registry->curl, CURLINFO_RESPONSE_CODE, status);
     curl_slist_free_all(headers);
     if (rc == CURLE_OUT_OF_MEMORY)
         return hr_error_nomem(error);
+    if (rc == CURLE_ABORTED_BY_CALLBACK)
+        return hr_error_set(error, HR_ECANCELLED, "stopped by the caller");
     if (rc != CURLE_OK)
         return hr_error_set(error, HR_EIO, "the schema registry at %s does not answer: %s", registry->url, curl_easy_strerror(rc));
     return HR_OK;
@@ -263,7 +287,7 @@ static void hr_registry_remember(hr_registry *registry, hr_registry_entry *entry
     } else if (rc == HR_OK) {
         registry->misses[registry->next_miss] = *entry;
         registry->next_miss = (registry->next_miss + 1) % HR_REGISTRY_MISSES;
-    } else if (rc != HR_ENOMEM) {
+    } else if (rc != HR_ENOMEM && rc != HR_ECANCELLED) {
         registry->failed = time(NULL);
         registry->failure = *said;
     }

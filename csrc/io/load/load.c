@@ -280,6 +280,7 @@ int hr_load_start(const char *config_json, hr_load_verb verb, hr_load **out, hr_
     load->shared.config = &load->config;
     rc = hr_load_config_parse(config_json, &load->config, error);
     if (rc == HR_OK) {
+        hr_registry_watch(load->config.registry, &load->shared.cancel);
         atomic_store(&load->shared.budget, load->config.max_records);
         if (load->config.max_seconds > 0)
             load->shared.deadline_ms = load->started_ms + (int64_t)(load->config.max_seconds * 1000.0);
