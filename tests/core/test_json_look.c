@@ -161,6 +161,26 @@ static void test_names(void)
     }
 }
 
+/* Names with quotes and backslashes in them, where a record has the same bytes with another meaning. */
+static void test_names_like_text(void)
+{
+    static const fixture_column names[] = {
+        {"uid", HR_INT8, NULL, false, false}, {"a\\", HR_TEXT, NULL, false, false}, {"b\":\"c", HR_TEXT, NULL, false, false}};
+    static const char *const members[] = {"\"a\\\"b\":1", "\"a\\\"\":1", "\"b\":\"c\",\"d\":2", "\"a\\\\\":3", "\"b\\\":\\\"c\":4"};
+    fixture looks, never;
+
+    fixture_open(&looks, "json", fixture_schema(names, 3), NULL);
+    fixture_open(&never, "json", fixture_schema(names, 3), NULL);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        char text[600];
+        int n = snprintf(text, sizeof(text), "{\"uid\":7,\"x\":[\"%0300d\"],%s,\"ts\":\"later\"}", 0, members[i]);
+
+        check_record(&looks, &never, text, (size_t)n);
+    }
+    fixture_close(&looks);
+    fixture_close(&never);
+}
+
 /* Without memory for the look the record is read without. */
 static void test_memory(void)
 {
@@ -197,6 +217,7 @@ int main(void)
     test_frames(paths, sizeof(paths) / sizeof(paths[0]));
     test_order();
     test_names();
+    test_names_like_text();
     test_memory();
     return CHECK_DONE();
 }

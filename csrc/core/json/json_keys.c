@@ -200,7 +200,10 @@ static void hr_json_list_wanted(hr_json_keys *keys)
         }
         memcpy(&wanted->bytes, bytes, sizeof(bytes));
         memcpy(&wanted->mask, mask, sizeof(mask));
-        wanted->key = key->name_len < sizeof(bytes) ? key : NULL;
+        /* a name with a quote or a backslash is always written with escapes: these bytes of a text are something else */
+        if (key->name_len < sizeof(bytes) && memchr(key->name, '"', key->name_len) == NULL &&
+            memchr(key->name, '\\', key->name_len) == NULL)
+            wanted->key = key;
     }
 }
 
