@@ -75,6 +75,10 @@ def test_a_topic_that_was_made_anew(place: kit.Place, partitions: int, again: in
     whole = [(f"00:{minute}", 7) for minute in range(10, 10 + again // 60)]
     assert place.minutes() == [*before, *whole, *[(f"00:{10 + again // 60}", 7)] * (again % 60 > 0)]
     assert kit.run(**arguments).frames == 0
+    if partitions > 1:  # the input was over for good: there is nothing to say any more, and the run ends
+        _remake(place, topic, partitions)
+        receipt = kit.run(**arguments, lost_offsets="earliest")
+        assert (receipt.frames, receipt.commits < 20) == (0, True)
 
 
 def test_frames_that_were_deleted(place: kit.Place, admin: AdminClient) -> None:
@@ -96,6 +100,24 @@ def test_frames_that_were_deleted(place: kit.Place, admin: AdminClient) -> None:
     starts = [start for start, _ in place.minutes()]
     assert starts == [f"00:0{minute}" for minute in range(10)]
     assert kit.run(**arguments).frames == 0
+
+
+@pytest.mark.parametrize(("jumped", "low"), [(3, 100), (3, 203), (5, 203)])
+def test_frames_that_were_held(place: kit.Place, admin: AdminClient, jumped: int, low: int) -> None:
+    """They are lost with those that open windows have to be read again from: what is not known is held no more."""
+    topic = place.new_topic(1)
+    arguments = place.settings(topic)
+    ahead = [place.frame(100_000 + second) for second in range(jumped)]
+    place.send(topic, 0, _seconds(place, 0, 200) + ahead)
+    assert kit.run(**arguments).held == jumped
+    admin.delete_records([TopicPartition(topic, 0, low)])[TopicPartition(topic, 0)].result()
+    held = min(jumped, 200 + jumped - low)
+    assert kit.run(**arguments, lost_offsets="earliest").held == held
+    place.send(topic, 0, _seconds(place, 200, 300))
+    receipt = kit.run(**arguments)
+    assert (receipt.frames, receipt.counted, receipt.future, receipt.held) == (100, 100, held, 0)
+    assert place.reasons() == ({"future": held} if held > 0 else {})
+    assert kit.run(**arguments, close_all=True).frames == 0
 
 
 @pytest.mark.parametrize("partitions", [1, 2])

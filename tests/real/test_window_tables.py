@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from headrace.errors import SchemaError
+from headrace.errors import HeadraceError, SchemaError
 
 from stack import kafka, postgres
 from tests.real import window_kit as kit
@@ -95,3 +95,21 @@ def test_a_server_that_is_restarted_is_waited_for(place: kit.Place, tmp_path: Pa
         found = rows(server.dsn("postgres"), "SELECT window_start, users FROM users")
         assert {kit.stamp(str(start)): users for start, users in found} == frames.truth
     place.assert_exact(frames)
+
+
+def test_a_failure_between_the_last_transactions(place: kit.Place, dsn: str) -> None:
+    """A run that closes all has closed the last vote, and output some windows: the next one goes on from there."""
+    topic = place.new_topic(1)
+    arguments = place.settings(topic, table="users", dsn=dsn, create_table=True, transaction_bytes=1)
+    frames = [*(place.frame(second, uid=second % 7) for second in range(300)), place.frame(90_000)]
+    place.send(topic, 0, frames)
+    assert kit.run(**arguments).held == 1
+    execute(dsn, "ALTER TABLE users ADD CONSTRAINT enough CHECK (window_start <> '2026-01-01 00:04:00+00')")
+    with pytest.raises(HeadraceError, match="enough"):
+        kit.run(**arguments, close_all=True)
+    whole = [(f"00:0{minute}", 7) for minute in range(5)]
+    assert place.minutes() == whole[:4]
+    execute(dsn, "ALTER TABLE users DROP CONSTRAINT enough")
+    kit.run(**arguments, close_all=True)
+    assert place.minutes() == [*whole, ("01:00", 1)]
+    assert rows(dsn, "SELECT count(*) FROM users") == [(6,)]

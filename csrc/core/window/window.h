@@ -149,8 +149,10 @@ void hr_windows_forget(hr_windows *windows, int64_t epoch);
 int hr_windows_load(hr_windows *windows, const void *bytes, size_t n, hr_error *error);
 /* After load: go on as the later mark (or snapshot) says: rows before its positions are read again. As hr_windows_load. */
 int hr_windows_resume(hr_windows *windows, const void *bytes, size_t n, hr_error *error);
-/* After resume: rows that were to be read again and have not come will not come (the topic has lost them). Nothing for other lanes. */
-void hr_windows_reach(hr_windows *windows, int32_t lane);
+/* After resume: rows of the lane that were to be read again and have not come will not come (the topic has lost them). When no other lane
+ * waits for its own, all is as it was: what happened after the last row (a vote that was closed) has happened again. HR_ENOMEM: call again.
+ */
+int hr_windows_reach(hr_windows *windows, int32_t lane, hr_error *error);
 /* The next offset to add to the lane; INT64_MIN for a lane that is not known, or that has brought nothing. */
 int64_t hr_windows_position(const hr_windows *windows, int32_t lane);
 

@@ -144,12 +144,13 @@ int hr_windows_raise(hr_windows *windows, int32_t lane, int64_t watermark, hr_er
     return HR_OK;
 }
 
-void hr_windows_reach(hr_windows *windows, int32_t lane)
+int hr_windows_reach(hr_windows *windows, int32_t lane, hr_error *error)
 {
     hr_lane *found = hr_windows_find_lane(windows, lane);
 
     if (found != NULL && found->position < found->replay_until)
         found->position = found->replay_until;
+    return hr_windows_purge(windows, error);
 }
 
 void hr_windows_drop_lane(hr_windows *windows, int32_t lane)

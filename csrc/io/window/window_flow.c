@@ -133,6 +133,8 @@ int hr_flow_begin_anew(hr_flow *flow, int64_t begin, hr_error *error)
     HR_RETURN_NOT_OK(hr_flow_begin(flow, error));
     flow->next = flow->state.position = flow->state.round_base = begin;
     flow->state.closed_all = closed_all;
+    if (closed_all)
+        flow->state.told = INT64_MAX;
     flow->unverified = false;
     flow->record_count = 0;
     memset(&flow->pending, 0, sizeof(flow->pending));
@@ -187,6 +189,18 @@ static void hr_flow_report_taken(hr_flow *flow)
     pthread_mutex_unlock(&flow->job->lock);
 }
 
+/* All that was to be read again has come, or is gone. */
+static int hr_flow_replayed(hr_flow *flow, hr_error *error)
+{
+    if (!flow->merge) {
+        HR_RETURN_NOT_OK(hr_windows_reach(flow->windows, flow->partition, error));
+        HR_RETURN_NOT_OK(hr_flow_match_held(flow, error));
+        hr_flow_report_taken(flow);
+    }
+    hr_flow_remember(flow);
+    return HR_OK;
+}
+
 int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, hr_flow **out, hr_error *error)
 {
     const hr_window_config *config = &job->config;
@@ -219,12 +233,12 @@ int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, 
         rc = hr_flow_check_state(flow, error);
     if (rc == HR_OK)
         rc = found ? hr_flow_restore(flow, error) : hr_flow_begin(flow, error);
+    if (rc == HR_OK && !hr_flow_replays(flow))
+        rc = hr_flow_replayed(flow, error);
     if (rc != HR_OK) {
         hr_flow_close(flow);
         return rc;
     }
-    if (!hr_flow_replays(flow))
-        hr_flow_remember(flow);
     flow->committed_ms = flow->moved_ms = flow->early_ms = hr_kafka_now_ms();
     hr_flow_report_taken(flow);
     atomic_fetch_add(&job->owned[partition], 1);
@@ -297,22 +311,13 @@ static int hr_flow_take_some(hr_flow *flow, hr_decoder *decoder, int64_t count, 
     return rc;
 }
 
-/* All that was to be read again has come, or is gone. */
-static void hr_flow_replayed(hr_flow *flow)
-{
-    if (!flow->merge)
-        hr_windows_reach(flow->windows, flow->partition);
-    hr_flow_remember(flow);
-}
-
-void hr_flow_pass(hr_flow *flow, int64_t next)
+int hr_flow_pass(hr_flow *flow, int64_t next, hr_error *error)
 {
     bool replayed = hr_flow_replays(flow);
 
     if (next > flow->next)
         flow->next = next;
-    if (replayed && !hr_flow_replays(flow))
-        hr_flow_replayed(flow);
+    return replayed && !hr_flow_replays(flow) ? hr_flow_replayed(flow, error) : HR_OK;
 }
 
 /* Where the share's frames end, and what the last one is. */
@@ -339,7 +344,7 @@ int hr_flow_take(hr_flow *flow, hr_decoder *decoder, hr_error *error)
             flow->next = flow->state.position;
         if (hr_flow_replays(flow))
             return HR_OK;
-        hr_flow_replayed(flow);
+        HR_RETURN_NOT_OK(hr_flow_replayed(flow, error));
     }
     if (flow->record_count == 0)
         return HR_OK;
@@ -462,6 +467,8 @@ bool hr_flow_is_stale(const hr_flow *flow)
     const hr_window_state *state = &flow->state;
     int64_t age;
 
+    if (flow->gap)
+        return true;
     if (state->mark_count == 0 || state->marks[0].position >= state->position)
         return false;
     age = hr_window_clock_ms() - state->marks[0].made_ms;
@@ -525,6 +532,7 @@ static int hr_flow_save(hr_flow *flow, bool *lost, hr_error *error)
         hr_buffer_free(&bytes);
         return rc;
     }
+    flow->gap = flow->gap && !snapshot;
     state->position = flow->next;
     oldest = hr_windows_oldest_epoch(flow->windows);
     hr_windows_forget(flow->windows, hr_window_state_push(state, epoch, flow->next, snapshot, &bytes, oldest));

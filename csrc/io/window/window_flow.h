@@ -38,6 +38,7 @@ typedef struct hr_flow {
     bool last_word;  /* the next transaction tells the second stage that state.round is done with here */
     bool owned;      /* it is counted in job->owned */
     bool known;      /* what the group knows of it has been asked for */
+    bool gap;        /* frames of before that open windows would be read again from are lost: a snapshot is due, that does without them */
     bool unverified; /* the source has not shown yet that the last frame is still the one that was read */
     int64_t latest;  /* one past the last offset that is there; -1 unknown */
     int64_t committed_ms, moved_ms, early_ms;
@@ -76,7 +77,7 @@ int hr_flow_note(hr_flow *flow, const hr_record *record, hr_error *error);
 /* Take the noted records in: frames into the windows, partials into the second stage. */
 int hr_flow_take(hr_flow *flow, hr_decoder *decoder, hr_error *error);
 /* Nothing before `next` is to come any more. */
-void hr_flow_pass(hr_flow *flow, int64_t next);
+int hr_flow_pass(hr_flow *flow, int64_t next, hr_error *error);
 /* Close what can be closed (`all`: everything, the input is over) into the outbox, as much as a transaction holds. */
 int hr_flow_emit(hr_flow *flow, bool all, hr_error *error);
 /* Publish, in several transactions when there is much. Nothing while rows are read again. *lost: the share belongs to somebody else now, or
@@ -91,6 +92,9 @@ void hr_flow_word(const hr_flow *flow, hr_window_word *out);
 int hr_flow_take_frames(hr_flow *flow, hr_decoder *decoder, hr_error *error);
 /* Take in all verdicts so far: count, bury what counts nowhere, and let go of frames that are held no more. */
 int hr_flow_settle_all(hr_flow *flow, hr_error *error);
+/* After reading again: keep those frames that the windows hold. They are others than before when some were lost that were to be read again:
+ * frames that had been decided upon are held once more then, without their bytes. */
+int hr_flow_match_held(hr_flow *flow, hr_error *error);
 /* window_merge.c: send the first stage's partial; take such in. */
 int hr_flow_send_partial(hr_flow *flow, const hr_buffer *bytes, bool closed_all, hr_error *error);
 int hr_flow_send_last_word(hr_flow *flow, hr_error *error);

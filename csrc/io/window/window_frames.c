@@ -115,14 +115,9 @@ static int hr_flow_settle(hr_flow *flow, const hr_window_settled *settled, hr_er
     return hr_flow_bury(flow, &dead, error);
 }
 
-int hr_flow_settle_all(hr_flow *flow, hr_error *error)
+/* Let go of kept frames that are held no more. */
+static void hr_flow_release(hr_flow *flow)
 {
-    size_t count;
-    const hr_window_settled *settled = hr_windows_settled(flow->windows, &count);
-
-    for (size_t i = 0; i < count; i++)
-        HR_RETURN_NOT_OK(hr_flow_settle(flow, &settled[i], error));
-    hr_windows_settled_clear(flow->windows);
     for (int32_t i = flow->state.held_count - 1; i >= 0; i--) {
         bool is = false;
 
@@ -136,7 +131,30 @@ int hr_flow_settle_all(hr_flow *flow, hr_error *error)
         if (!is && flow->state.held[i].offset < flow->next)
             hr_window_state_release(&flow->state, i);
     }
+}
+
+int hr_flow_settle_all(hr_flow *flow, hr_error *error)
+{
+    size_t count;
+    const hr_window_settled *settled = hr_windows_settled(flow->windows, &count);
+
+    for (size_t i = 0; i < count; i++)
+        HR_RETURN_NOT_OK(hr_flow_settle(flow, &settled[i], error));
+    hr_windows_settled_clear(flow->windows);
+    hr_flow_release(flow);
     return HR_OK;
+}
+
+int hr_flow_match_held(hr_flow *flow, hr_error *error)
+{
+    HR_RETURN_NOT_OK(hr_flow_settle_all(flow, error));
+    for (int32_t k = 0;; k++) {
+        int64_t offset = hr_windows_held(flow->windows, flow->partition, k);
+
+        if (offset == INT64_MIN)
+            return HR_OK;
+        HR_RETURN_NOT_OK(hr_window_state_hold(&flow->state, offset, NULL, 0, NULL, 0, error));
+    }
 }
 
 /* Decode one frame into flow->rows; a bad one is counted and buried. */

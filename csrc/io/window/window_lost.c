@@ -52,6 +52,7 @@ static void hr_lost_report(hr_flow *flow, int64_t from, int64_t to, const char *
     report->lost_to = to;
     report->lost += to > from ? to - from : 0;
     report->lost_why = why;
+    report->stale = true; /* until that is committed */
     pthread_mutex_unlock(&flow->job->lock);
 }
 
@@ -111,7 +112,8 @@ static int hr_lost_check_frames(hr_window_worker *worker, hr_flow *flow, int64_t
         if (!flow->job->config.lost_accept)
             return hr_lost_fail(flow, from, low, expired, error);
         hr_lost_report(flow, from, low, expired);
-        hr_flow_pass(flow, low);
+        flow->gap = true;
+        HR_RETURN_NOT_OK(hr_flow_pass(flow, low, error));
     }
     flow->unverified = flow->state.frames_to > low;
     worker->reopen = worker->reopen || flow->unverified;

@@ -191,7 +191,7 @@ static int hr_window_worker_sort(hr_window_worker *worker, const hr_chunk *chunk
 
         if (flow == NULL || flow->fresh)
             continue;
-        hr_flow_pass(flow, chunk->positions[i].next);
+        rc = hr_flow_pass(flow, chunk->positions[i].next, error);
         flow->unverified = flow->unverified && chunk->positions[i].next < flow->state.frames_to;
     }
     for (int32_t i = 0; rc == HR_OK && i < merge; i++)
