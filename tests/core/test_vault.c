@@ -256,6 +256,13 @@ static void test_gaps_of_changed_keys(void)
         {"6", NULL, NULL, "u", "70", "{c2}"}, /* 9: the same */
         {"7", NULL, NULL, "c", "80", NULL},   /* 10 */
         {"7", NULL, NULL, "u", "90", "{c2}"}, /* 11: a null is not left out, so something is missing here */
+        {"5", NULL, NULL, "u", "91", "{c2}"}, /* 12: as 7 */
+        {"5", NULL, NULL, "u", "92", "{c2}"}, /* 13: as 12 */
+        {"8", NULL, NULL, "u", "93", "{c2}"}, /* 14: in the vault, before itself: its key may have later events there than those here */
+        {"8", NULL, NULL, "u", "94", "{c2}"}, /* 15: before itself as well */
+        {"8", NULL, "new", "u", "95", NULL},  /* 16 */
+        {"8", NULL, NULL, "u", "96", "{c2}"}, /* 17: from 16 */
+        {"8", NULL, NULL, "u", "97", "{c2}"}, /* 18: from 16, over 17 */
     };
     static const struct {
         uint32_t row, asked;
@@ -267,7 +274,13 @@ static void test_gaps_of_changed_keys(void)
                 {7, 6, HR_VAULT_ELSEWHERE, false},
                 {8, 8, HR_VAULT_ELSEWHERE, true},
                 {9, 8, HR_VAULT_ELSEWHERE, true},
-                {11, 0, HR_VAULT_NOWHERE, false}};
+                {11, 0, HR_VAULT_NOWHERE, false},
+                {12, 6, HR_VAULT_ELSEWHERE, false},
+                {13, 6, HR_VAULT_ELSEWHERE, false},
+                {14, 14, HR_VAULT_ELSEWHERE, false},
+                {15, 15, HR_VAULT_ELSEWHERE, false},
+                {17, 0, 16, false},
+                {18, 0, 16, false}};
     static const int32_t columns[] = {TEXT};
     const hr_vault_plan plan = plan_of();
     hr_batch *batch = make_batch(types);
@@ -278,7 +291,7 @@ static void test_gaps_of_changed_keys(void)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         add_row(batch, rows[i]);
     splitter = begin(&plan, batch, NULL);
-    CHECK(hr_vault_gaps(splitter, columns, 1, &gaps, &count, NULL) == HR_OK && count == 7, "%d gaps", (int)count);
+    CHECK(hr_vault_gaps(splitter, columns, 1, &gaps, &count, NULL) == HR_OK && count == 13, "%d gaps", (int)count);
     for (int64_t i = 0; i < count; i++)
         for (size_t k = 0; k < sizeof(want) / sizeof(want[0]); k++) {
             if (gaps[i].row != want[k].row)

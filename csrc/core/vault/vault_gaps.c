@@ -111,12 +111,34 @@ static void hr_vault_source(const hr_vault_splitter *splitter, const hr_column *
     }
 }
 
+/* The same, from the gaps [from, to) of the event before, when that left out the value as well: a row that is changed often would be walked
+ * back to its first event again and again. */
+static void hr_vault_source_after(const hr_vault_splitter *splitter, const hr_column *lists, int64_t at, int64_t from, int64_t to,
+                                  hr_vault_gap *gap)
+{
+    const hr_column *identity = &hr_vault_wide(splitter)->columns[splitter->column_count + 1 + splitter->plan->identity];
+
+    while (from < to && splitter->gaps[from].column != gap->column)
+        from++;
+    if (from == to || hr_vault_op_of(splitter, at) == 'c' ||
+        !hr_vault_same(identity, splitter->events[at - 1].row, splitter->events[at].row)) {
+        hr_vault_source(splitter, lists, at, gap);
+        return;
+    }
+    const hr_vault_gap *before = &splitter->gaps[from];
+    bool own = !before->created && before->asked == before->row; /* no create on the way back */
+
+    gap->source = before->source;
+    gap->created = before->created;
+    gap->asked = own ? gap->row : before->asked;
+}
+
 int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t column_count, const hr_vault_gap **gaps, int64_t *count,
                   hr_error *error)
 {
     const hr_batch *wide = hr_vault_wide(splitter);
     const hr_column *lists;
-    int64_t n = 0;
+    int64_t n = 0, first = 0, last = 0; /* the gaps of the event before */
 
     *gaps = NULL;
     *count = 0;
@@ -129,6 +151,8 @@ int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t c
     for (int64_t at = 0; at < splitter->event_count; at++) {
         uint32_t row = splitter->events[at].row;
 
+        first = last;
+        last = n;
         if (hr_column_is_null(lists, row) || hr_vault_op_of(splitter, at) == 'd')
             continue;
         for (int32_t i = 0; i < column_count; i++) {
@@ -146,7 +170,7 @@ int hr_vault_gaps(hr_vault_splitter *splitter, const int32_t *columns, int32_t c
                 splitter->gap_capacity = room;
             }
             splitter->gaps[n] = (hr_vault_gap){.row = row, .column = columns[i]};
-            hr_vault_source(splitter, lists, at, &splitter->gaps[n++]);
+            hr_vault_source_after(splitter, lists, at, first, last, &splitter->gaps[n++]);
         }
     }
     *gaps = splitter->gaps;
