@@ -113,3 +113,22 @@ def test_a_failure_between_the_last_transactions(place: kit.Place, dsn: str) -> 
     kit.run(**arguments, close_all=True)
     assert place.minutes() == [*whole, ("01:00", 1)]
     assert rows(dsn, "SELECT count(*) FROM users") == [(6,)]
+
+
+@pytest.mark.parametrize("partitions", [1, 2])
+def test_what_comes_after_half_an_end_is_late(place: kit.Place, dsn: str, partitions: int) -> None:
+    """For the windows that a run which closes all has output before it failed; the others still take it."""
+    topic = place.new_topic(partitions)
+    arguments = place.settings(topic, table="users", dsn=dsn, create_table=True, transaction_bytes=1)
+    place.send(topic, 0, [place.frame(second, uid=second % 7) for second in range(300)])
+    kit.run(**arguments)
+    execute(dsn, "ALTER TABLE users ADD CONSTRAINT enough CHECK (window_start <> '2026-01-01 00:04:00+00')")
+    with pytest.raises(HeadraceError, match="enough"):
+        kit.run(**arguments, close_all=True)
+    execute(dsn, "ALTER TABLE users DROP CONSTRAINT enough")
+    place.send(topic, 0, [place.frame(200, uid=8), place.frame(290, uid=9)])
+    receipt = kit.run(**arguments)
+    assert (receipt.counted, receipt.late) == ((1, 1) if partitions == 1 else (0, 2))
+    kit.run(**arguments, close_all=True)
+    users = [7, 7, 7, 7, 8 if partitions == 1 else 7]
+    assert place.minutes() == [(f"00:0{minute}", count) for minute, count in enumerate(users)]

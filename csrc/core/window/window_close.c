@@ -214,6 +214,14 @@ static int64_t hr_windows_until(const hr_windows *windows, const int32_t *due, i
     return end > windows->closed ? end : windows->closed;
 }
 
+/* All windows are closed, a part of them now, up to `until`: what comes later is late for these, though no watermark has come so far. */
+static int hr_windows_end_some(hr_windows *windows, int64_t until, hr_error *error)
+{
+    for (int32_t i = 0; i < windows->lane_count; i++)
+        HR_RETURN_NOT_OK(hr_windows_raise(windows, windows->lanes[i].id, until, error));
+    return HR_OK;
+}
+
 int hr_windows_close_some(hr_windows *windows, bool all, size_t most, bool *more, hr_batch *results, hr_error *error)
 {
     int64_t until;
@@ -231,6 +239,8 @@ int hr_windows_close_some(hr_windows *windows, bool all, size_t most, bool *more
     hr_windows_sort(windows, due, count, false);
     some = hr_windows_some(windows, due, count, most, false);
     until = hr_windows_until(windows, due, some, count, until);
+    if (all && some < count)
+        rc = hr_windows_end_some(windows, until, error);
     for (; rc == HR_OK && done < some; done += rc == HR_OK) {
         int64_t before = results->length;
 
@@ -359,7 +369,9 @@ int hr_windows_close_partial_some(hr_windows *windows, bool all, size_t most, bo
     ended = count;
     some = hr_windows_some(windows, due, count, most, true);
     until = hr_windows_until(windows, due, some, count, until);
-    if (some == count && hr_windows_part_sessions(windows, until)) {
+    if (all && some < count)
+        rc = hr_windows_end_some(windows, until, error);
+    if (rc == HR_OK && some == count && hr_windows_part_sessions(windows, until)) {
         rc = hr_windows_add_parts(windows, until, &due, &count, error);
         parts = rc == HR_OK;
         some = count;
