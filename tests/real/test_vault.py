@@ -180,6 +180,32 @@ def test_a_satellite_with_policies_is_loaded_by_a_role_they_hold_for(
             connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+def test_hubs_and_links_need_not_be_readable(
+    shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
+) -> None:
+    role = f"blind_{shop.prefix.replace('-', '_')}"
+    shop.insert("lines", order_id=1, product="a", quantity=5)
+    send(broker.bootstrap, shop.events)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'blind'")
+        try:
+            headrace.migrations.apply(dsn)
+            for schema in ("dv", "headrace"):
+                connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+            connection.execute(
+                f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA headrace TO {role}"
+            )
+            connection.execute(f"GRANT INSERT ON ALL TABLES IN SCHEMA dv TO {role}")
+            connection.execute(
+                f"GRANT SELECT ON dv.dv_settings, dv.stg_lines, dv.trk_lines, dv.sat_line TO {role}"
+            )
+            blind = f"{dsn} user={role} password=blind"
+            receipt = load(mapping, blind, broker.bootstrap, tables=["lines"])
+            assert (receipt.hubs, receipt.links, receipt.satellites) == (2, 1, 1), dead(dsn)
+        finally:
+            connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 def test_a_satellite_of_another_type_gets_values_and_no_bits(
     shop: Shop, mapping: VaultMapping, dsn: str, broker: kafka.Broker
 ) -> None:

@@ -136,7 +136,7 @@ class _Builder:
 
     def known(self) -> dict[str, str]:
         """What the vault has of the batch's keys, and whether its tables still have the types of the stages.
-        They are named in a query, so that nobody alters them before the transaction ends.
+        Nobody alters them before the transaction ends: a lock that asks for no more than what rows ask for.
         """
         diffs = "".join(f", t.{quote(s.diff)}" for s in self.table.satellites)
         query = (
@@ -144,12 +144,13 @@ class _Builder:
             f"JOIN LATERAL (SELECT * FROM {self.tracking} t WHERE t.{self.parent} = f.key "
             "ORDER BY t.dv_lsn DESC, t.dv_seq DESC LIMIT 1) t ON true"
         )
-        same = []
+        same, names = [], []
         for table, stage, columns, staged in self.straight:
             name = qualified(self.mapping, table)
+            names.append(f"ONLY {name}")
             pairs = ", ".join(f"({literal(c)}, {literal(s)})" for c, s in zip(columns, staged, strict=True))
             same.append(
-                f"(SELECT count(*) FROM (SELECT FROM {name} LIMIT 0) n) = 0 AND NOT EXISTS ("
+                "NOT EXISTS ("
                 f"SELECT FROM (VALUES {pairs}) c (mine, staged) "
                 "LEFT JOIN pg_catalog.pg_attribute a ON a.attname = c.mine "
                 f"AND a.attrelid = {literal(name)}::pg_catalog.regclass "
@@ -163,7 +164,7 @@ class _Builder:
             "stage": f"{_FIRST} (key, lsn, seq)",
             "clear": f"TRUNCATE {_FIRST}",
             "query": query,
-            "direct": f"SELECT {' AND '.join(same)}",
+            "direct": f"LOCK TABLE {', '.join(names)} IN ROW EXCLUSIVE MODE; SELECT {' AND '.join(same)}",
         }
 
     def relation(
