@@ -9,7 +9,7 @@ from typing import Any
 
 import headrace
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -135,6 +135,23 @@ def test_a_state_that_is_gone(place: kit.Place, partitions: int) -> None:
     headrace.offsets.forget(place.job, kafka={"bootstrap.servers": place.bootstrap})
     kit.run(**arguments)
     assert place.minutes() == sorted(before * 2)
+
+
+def test_offsets_that_somebody_has_changed(place: kit.Place, admin: AdminClient) -> None:
+    """By Kafka's own tools: that does not move the job, and is not passed over in silence."""
+    topic = place.new_topic(1)
+    arguments = place.settings(topic)
+    place.send(topic, 0, _seconds(place, 0, 300))
+    kit.run(**arguments)
+    before = place.minutes()
+    group = f"headrace.window.{place.job}"
+    for offset in (100, 300):
+        wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, offset)])
+        admin.alter_consumer_group_offsets([wanted])[group].result()
+        if offset == 100:
+            _fails(arguments, "somebody has changed the group's offsets|the state is older")
+    assert kit.run(**arguments).frames == 0
+    assert place.minutes() == before
 
 
 def test_a_state_topic_that_forgets(place: kit.Place, admin: AdminClient) -> None:

@@ -13,7 +13,8 @@ static int hr_lost_check_state(const hr_flow *flow, const hr_window_word *word, 
     const hr_window_config *config = &flow->job->config;
     bool older = flow->state.position < word->offset;
 
-    if (!word->known || (!flow->fresh && word->offset == flow->state.position))
+    /* what others have committed has no words with it */
+    if (word->offset < 0 || (!flow->fresh && word->offset == flow->state.position))
         return HR_OK;
     if (flow->fresh)
         hr_error_set(
