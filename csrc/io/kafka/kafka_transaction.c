@@ -356,14 +356,15 @@ static rd_kafka_error_t *hr_transaction_send_offsets(hr_transaction *transaction
 static rd_kafka_error_t *hr_transaction_try(hr_transaction *transaction, const hr_outbox *outbox, rd_kafka_t *member,
                                             const rd_kafka_topic_partition_list_t *offsets, int *rc, hr_error *error)
 {
-    rd_kafka_error_t *failed = rd_kafka_begin_transaction(transaction->client->rk);
+    rd_kafka_error_t *failed;
     rd_kafka_resp_err_t err;
 
     *rc = HR_OK;
+    transaction->begun_ms = hr_kafka_now_ms(); /* a transaction that cannot begin has not taken too long */
+    failed = rd_kafka_begin_transaction(transaction->client->rk);
     if (failed != NULL)
         return failed;
     transaction->begun = true;
-    transaction->begun_ms = hr_kafka_now_ms();
     transaction->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
     *rc = hr_transaction_send_all(transaction, outbox, &err, error);
     if (*rc != HR_OK)

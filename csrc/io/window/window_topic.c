@@ -13,6 +13,7 @@
 
 #define HR_TOPIC_PARTIALS_MS "7776000000" /* 90 days: a job may pause so long */
 #define HR_TOPIC_VISIBLE_MS 5000          /* how long the end of the last transactions is waited for */
+#define HR_TOPIC_LOOK_MS 20               /* between two looks at whether they are visible */
 
 struct hr_window_topic {
     hr_window_job job;
@@ -209,13 +210,15 @@ static void hr_window_topic_wait_visible(hr_window_topic *topic)
         rc = hr_kafka_topic_find(all, config->to, HR_KAFKA_TIMEOUT_MS, &found, &ignored);
     }
     for (int32_t i = 0; rc == HR_OK && i < found.count; i++) {
-        int64_t here, there;
+        int64_t here = 0, there = 0;
 
         do {
             rc = hr_kafka_offsets(all, config->to, &found.partitions[i], 1, HR_KAFKA_LATEST, HR_KAFKA_TIMEOUT_MS, &there, &ignored);
             if (rc == HR_OK)
                 rc =
                     hr_kafka_offsets(committed, config->to, &found.partitions[i], 1, HR_KAFKA_LATEST, HR_KAFKA_TIMEOUT_MS, &here, &ignored);
+            if (rc == HR_OK && here < there)
+                nanosleep(&(struct timespec){.tv_nsec = HR_TOPIC_LOOK_MS * 1000000L}, NULL);
         } while (rc == HR_OK && here < there && hr_kafka_now_ms() < deadline);
     }
     hr_kafka_topic_free(&found);
@@ -374,7 +377,7 @@ static void *hr_window_topic_coordinate(void *arg)
     if (rc == HR_OK)
         hr_error_clear(&topic->error);
     if (topic->workers != NULL) {
-        if (!atomic_load(&topic->job.cancel))
+        if (rc == HR_OK && !atomic_load(&topic->job.cancel))
             hr_window_topic_wait_visible(topic);
         if (hr_window_topic_receipt(topic, rc == HR_OK ? NULL : &topic->error, &later) != HR_OK && rc == HR_OK)
             topic->error = later;

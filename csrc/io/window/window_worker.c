@@ -2,6 +2,7 @@
 #include "window_worker.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "io/kafka/kafka_admin.h"
 #include "window_lost.h"
@@ -13,6 +14,7 @@
 #define HR_WORKER_SOON_MS 100      /* between two commits at least, when all that is there has been read */
 #define HR_WORKER_OUTBOX (8 << 20) /* bytes that may wait for their commit */
 #define HR_WORKER_LEARN_MS 120000  /* how long brokers may be away while a share is taken over */
+#define HR_WORKER_LEARN_PAUSE_MS 100
 #define HR_WORKER_LOSSES 3
 #define HR_WORKER_LEAVE_MS 3000
 #define HR_WORKER_LEAVE_SOON_MS 500
@@ -56,11 +58,12 @@ static int hr_window_worker_learn(hr_window_worker *worker, hr_error *error)
 {
     hr_window_job *job = worker->job;
     int64_t deadline = hr_kafka_now_ms() + HR_WORKER_LEARN_MS;
-    int rc;
+    int rc = hr_window_round_ask(worker, error);
 
-    do
+    while (rc == HR_EKAFKA && !error->fatal && !atomic_load(&job->cancel) && hr_kafka_now_ms() < deadline) {
+        nanosleep(&(struct timespec){.tv_nsec = HR_WORKER_LEARN_PAUSE_MS * 1000000L}, NULL);
         rc = hr_window_round_ask(worker, error);
-    while (rc == HR_EKAFKA && !error->fatal && !atomic_load(&job->cancel) && hr_kafka_now_ms() < deadline);
+    }
     HR_RETURN_NOT_OK(rc);
     HR_RETURN_NOT_OK(hr_window_lost_look(worker, error));
     for (int32_t i = 0; i <= job->lanes.count; i++) {
