@@ -17,10 +17,10 @@
 static int hr_writer_connect(hr_writer *writer, hr_error *error)
 {
     const hr_load_config *config = writer->config;
-
     int rc = hr_pg_open(config->dsn, "headrace", writer->cancel, &writer->pg, error);
 
-    /* A transaction may wait: for another worker's keys, or, when the run is one transaction, for the source. */
+    /* A transaction may wait: for another worker's keys, or, when the run is one transaction, for the source. That is no forgotten session,
+     * which the limit is for (pg_dump does the same). */
     if (rc == HR_OK)
         rc = hr_pg_exec(writer->pg, "SET idle_in_transaction_session_timeout = 0", NULL, error);
     if (rc == HR_OK && (config->durable_batches || config->commit_at_end))
@@ -386,11 +386,11 @@ static int hr_writer_unknown(const hr_writer *writer, hr_error *error)
     if (error == NULL)
         return HR_ESERVER;
     snprintf(why, sizeof(why), "%s", error->message);
-    hr_error_set(
-        error, HR_ESERVER,
-        "the connection was lost while committing, and the server could not be asked whether it has committed (%.500s). Look before "
-        "you load again: everything was loaded if headrace.receipt_lanes has run_id %s, nothing if not",
-        why, writer->config->run_id);
+    hr_error_set(error, HR_ESERVER,
+                 "the connection to PostgreSQL was lost while committing, and the server could not be asked whether it has committed "
+                 "(%.500s). Look before "
+                 "you load again: everything was loaded if headrace.receipt_lanes has run_id %s, nothing if not",
+                 why, writer->config->run_id);
     error->retriable = false;
     error->fatal = true;
     return HR_ESERVER;
@@ -419,7 +419,7 @@ int hr_writer_finish(hr_writer *writer, hr_error *error)
     HR_RETURN_NOT_OK(rc);
     if (!landed) {
         hr_error_set(error, HR_ESERVER,
-                     "the connection was lost while committing, and the server has rolled the run back: nothing was loaded");
+                     "the connection to PostgreSQL was lost while committing, and the server has rolled the run back: nothing was loaded");
         return HR_ESERVER;
     }
     return HR_OK;
