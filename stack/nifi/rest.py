@@ -264,11 +264,35 @@ class Rest:
         self.until(accepted, patience, f"a processor to become {state}")
 
     def run_once(self, number: str, patience: float = 60) -> None:
-        """Let a processor run once, schedule or not; waits until it is stopped again."""
-        self.set_processor(number, "RUN_ONCE")
-        self.until(
-            lambda: self.processor(number)["component"]["state"] == "STOPPED", patience, "a processor to run"
-        )
+        """Let a processor run once, schedule or not; waits until it is stopped again.
+
+        A processor whose settings were changed a moment ago is sometimes never run: one that has not begun
+        after a third of the patience is asked again.
+        """
+
+        def stopped() -> bool:
+            return bool(self.processor(number)["component"]["state"] == "STOPPED")
+
+        def begun() -> bool:
+            seen = self.processor(number)["status"]["aggregateSnapshot"]
+            return bool(seen["activeThreadCount"] or seen["taskCount"] != before)
+
+        for last in (False, False, True):
+            self.wait_valid_one(number)
+            before = self.processor(number)["status"]["aggregateSnapshot"]["taskCount"]
+            self.set_processor(number, "RUN_ONCE")
+            try:
+                self.until(stopped, patience / 3, "a processor to run")
+            except NiFiError:
+                if begun():
+                    self.until(stopped, patience, "a processor to end its task")
+                elif last:
+                    raise
+                else:
+                    self.set_processor(number, "STOPPED")
+                    self.until(stopped, patience, "a processor to stop")
+                    continue
+            return
 
     def wait_valid(self, group: str, patience: float = 120) -> None:
         """Wait until all processors of a group are valid; NiFiError says why one is not."""
