@@ -27,6 +27,7 @@ class Airline:
 
     def __init__(self, running: Running, pair: Pair) -> None:
         self.running = running
+        self.event = b""
         self.source = pair.connect()
         self.source.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [SLOT])
 
@@ -45,8 +46,12 @@ class Airline:
         assert row is not None
         source = {"lsn": int(row[1]), "txId": row[0], "ts_ms": 1_795_000_000_000, "table": "bookings"}
         after = {"book_ref": reference, "book_date": "2026-11-21T10:00:00Z", "total_amount": amount}
-        event = {"before": None, "after": after, "source": source, "op": "c"}
-        self.running.send(TOPIC, [json.dumps(event).encode()])
+        self.event = json.dumps({"before": None, "after": after, "source": source, "op": "c"}).encode()
+        self.tell()
+
+    def tell(self) -> None:
+        """Send the event of the last booking, again if it was sent before: a vault takes it once."""
+        self.running.send(TOPIC, [self.event])
 
     def confirm(self) -> None:
         """What Debezium does: tell the slot how far it has come."""
@@ -86,8 +91,12 @@ def woken(running: Running) -> list[str]:
 
 
 def ended(running: Running, airline: Airline, number: int) -> tuple[str, str]:
-    """The number-th run that changes have started, and its state, when it has ended."""
-    assert wait_for(lambda: len(woken(running)) > number, 240), "the trigger did not wake the DAG"
+    """The number-th run that changes have started, and its state, when it has ended. A wake-up may be lost, as
+    docs say, until more changes come: so some come.
+    """
+    if not wait_for(lambda: len(woken(running)) > number, 100):
+        airline.tell()
+        assert wait_for(lambda: len(woken(running)) > number, 140), "the trigger did not wake the DAG"
     run_id = woken(running)[number]
 
     def state() -> str | None:
@@ -110,7 +119,7 @@ def test_changes_wake_the_dag_and_a_difference_is_mailed(running: Running, airli
     airline.book("ABC123", "10.00")
     run_id, state = ended(running, airline, 0)
     assert state == "success", running.jobs.why_failed(DAG_ID, run_id)
-    assert running.jobs.xcom(DAG_ID, run_id, "load")["read"] == 1
+    assert running.jobs.xcom(DAG_ID, run_id, "load")["read"] >= 1
     assert running.jobs.xcom(DAG_ID, run_id, "equal") == 1
     assert cell(running, "SELECT total_amount FROM vault.row_bookings") == Decimal("10.00")
 
@@ -118,7 +127,7 @@ def test_changes_wake_the_dag_and_a_difference_is_mailed(running: Running, airli
     airline.book("DEF456", "20.00")
     run_id, state = ended(running, airline, 1)
     assert state == "failed"
-    assert running.jobs.xcom(DAG_ID, run_id, "load")["read"] == 1
+    assert running.jobs.xcom(DAG_ID, run_id, "load")["read"] >= 1
     assert running.jobs.xcom(DAG_ID, run_id, "verify")["differences"] == 1
     message = running.mail(about(run_id))
     assert str(message["subject"]).startswith(f"[FAILED] {DAG_ID}: ")
