@@ -185,7 +185,6 @@ static PyObject *hr_py_ask(PyObject *module, PyObject *text,
     const char *json = hr_py_utf8(text, "the question");
     hr_py_question *question;
     PyObject *result = NULL;
-    json_error_t where;
     hr_error error;
     bool interrupted;
     int rc;
@@ -197,9 +196,8 @@ static PyObject *hr_py_ask(PyObject *module, PyObject *text,
         return PyErr_NoMemory();
     question->work = (hr_py_work){.run = hr_py_question_run, .abandon = hr_py_question_free, .arg = question};
     question->ask = ask;
-    question->config = json_loads(json, 0, &where);
-    if (question->config == NULL) {
-        hr_error_set(&error, HR_EUSAGE, "the question is not valid JSON: %s", where.text);
+    rc = hr_json_object_read(json, strlen(json), "the question", &question->config, &error);
+    if (rc != HR_OK) {
         hr_py_question_free(&question->work);
         return hr_py_raise(hr_py_state_of(module), &error, NULL);
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +28,6 @@ class Airline:
 
     def __init__(self, running: Running, pair: Pair) -> None:
         self.running = running
-        self.event = b""
         self.source = pair.connect()
         self.source.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [SLOT])
 
@@ -36,7 +36,8 @@ class Airline:
         self.source.close()
 
     def book(self, reference: str, amount: str) -> None:
-        """A booking and its event."""
+        """A booking and its event, when no run of the schedule is there or near that would load it before the trigger looks."""
+        assert wait_for(self.undisturbed, 300), "the schedule's own runs did not end"
         with self.source.transaction():
             row = self.source.execute(
                 "INSERT INTO bookings.bookings VALUES (%s, '2026-11-21 10:00:00+00', %s) "
@@ -46,12 +47,17 @@ class Airline:
         assert row is not None
         source = {"lsn": int(row[1]), "txId": row[0], "ts_ms": 1_795_000_000_000, "table": "bookings"}
         after = {"book_ref": reference, "book_date": "2026-11-21T10:00:00Z", "total_amount": amount}
-        self.event = json.dumps({"before": None, "after": after, "source": source, "op": "c"}).encode()
-        self.tell()
+        event = {"before": None, "after": after, "source": source, "op": "c"}
+        self.running.send(TOPIC, [json.dumps(event).encode()])
 
-    def tell(self) -> None:
-        """Send the event of the last booking, again if it was sent before: a vault takes it once."""
-        self.running.send(TOPIC, [self.event])
+    def undisturbed(self) -> bool:
+        """Whether no run is under way and the schedule starts none within two minutes."""
+        self.confirm()
+        client = self.running.airflow.client()
+        active = client.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns?state=queued&state=running")
+        planned = client.request("GET", f"/api/v2/dags/{DAG_ID}")["next_dagrun_run_after"]
+        soon = datetime.now(UTC) + timedelta(minutes=2)
+        return not active["dag_runs"] and datetime.fromisoformat(planned) > soon
 
     def confirm(self) -> None:
         """What Debezium does: tell the slot how far it has come."""
@@ -91,12 +97,8 @@ def woken(running: Running) -> list[str]:
 
 
 def ended(running: Running, airline: Airline, number: int) -> tuple[str, str]:
-    """The number-th run that changes have started, and its state, when it has ended. A wake-up may be lost, as
-    docs say, until more changes come: so some come.
-    """
-    if not wait_for(lambda: len(woken(running)) > number, 100):
-        airline.tell()
-        assert wait_for(lambda: len(woken(running)) > number, 140), "the trigger did not wake the DAG"
+    """The number-th run that changes have started, and its state, when it has ended."""
+    assert wait_for(lambda: len(woken(running)) > number, 100), "the trigger did not wake the DAG"
     run_id = woken(running)[number]
 
     def state() -> str | None:

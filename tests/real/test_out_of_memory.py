@@ -177,16 +177,14 @@ def test_plans(
 def test_jansson_too(
     driver: LoadDriver, target: str, tmp_path: Path, chance: random.Random, verb: str
 ) -> None:
-    """Settings, receipts and plans are JSON. jansson takes some of its failures for errors of syntax; then the settings are refused."""
+    """Settings, receipts and plans are JSON."""
     path = tmp_path / "p.jsonl"
     path.write_text('{"purchase_id":1,"purchased_at":"2026-09-01"}\n{broken\n' * 50)
     run = a_job(driver, str(path), target)
     total = run(verb=verb, jansson=True, fail=0)["allocations"]
     for n in range(1, total + 1) if EVERY else sorted(chance.sample(range(1, total + 1), 2 * SAMPLE)):
         code, answer = ask(run, verb=verb, jansson=True, fail=n)
-        if code != "ok":
-            said = answer["error"]["message"]
-            assert code == "out of memory" or "not valid JSON" in said, (n, answer)
+        assert code in {"ok", "out of memory"}, (n, answer)
         books(target)()
 
 

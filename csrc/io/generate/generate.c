@@ -104,13 +104,8 @@ static int hr_generate_parse(generate *g, const char *text, hr_error *error)
 {
     const char *name, *format;
     const json_t *rate;
-    json_error_t where;
 
-    g->config = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (g->config == NULL && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory))
-        return hr_error_nomem(error);
-    if (!json_is_object(g->config))
-        return hr_error_set(error, HR_EUSAGE, "generate: the settings are not a JSON object: %s", where.text);
+    HR_RETURN_NOT_OK(hr_json_object_read(text, strlen(text), "generate: the settings", &g->config, error));
     name = json_string_value(json_object_get(g->config, "data"));
     if (name == NULL)
         return hr_error_set(error, HR_EUSAGE, "generate: \"data\" must name a data set, such as purchases");

@@ -119,16 +119,10 @@ int hr_messages_read(hr_messages *messages, const char *source_json, hr_error *e
     const hr_source_ops *ops = hr_source_find("kafka");
     hr_source *source = NULL;
     hr_lanes lanes = {0};
-    json_error_t where;
-    json_t *config = json_loads(source_json, JSON_REJECT_DUPLICATES, &where);
+    json_t *config;
     int rc;
 
-    if (config == NULL && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory))
-        return hr_error_nomem(error);
-    if (!json_is_object(config)) {
-        json_decref(config);
-        return hr_error_set(error, HR_EUSAGE, "the source is not a JSON object: %s", where.text);
-    }
+    HR_RETURN_NOT_OK(hr_json_object_read(source_json, strlen(source_json), "the source's settings", &config, error));
     rc = ops->plan(config, 1, &messages->cancel, &lanes, error);
     for (int32_t i = 0; rc == HR_OK && i < lanes.count; i++)
         lanes.lanes[i].next = lanes.lanes[i].begin;

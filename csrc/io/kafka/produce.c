@@ -49,14 +49,9 @@ static int hr_produce_number(const json_t *config, const char *name, double low,
 static int hr_produce_parse(produce *p, const char *text, hr_error *error)
 {
     const json_t *rounds;
-    json_error_t where;
     double records;
 
-    p->config = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (p->config == NULL && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory))
-        return hr_error_nomem(error);
-    if (!json_is_object(p->config))
-        return hr_error_set(error, HR_EUSAGE, "produce: the settings are not a JSON object: %s", where.text);
+    HR_RETURN_NOT_OK(hr_json_object_read(text, strlen(text), "produce: the settings", &p->config, error));
     p->path = json_string_value(json_object_get(p->config, "path"));
     if (p->path == NULL || p->path[0] == '\0')
         return hr_error_set(error, HR_EUSAGE, "produce: \"path\" is missing: name the file to send, or - for standard input");

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "io/json_text.h"
+
 #define HR_REGISTRY_TIMEOUT_MS 10000L
 #define HR_REGISTRY_CONNECT_MS 5000L
 #define HR_REGISTRY_ATTEMPTS 4
@@ -205,11 +207,16 @@ static int hr_registry_ask(hr_registry *registry, int32_t id, long *status, hr_e
 /* Take the schema out of the answer {"schema": "...", "schemaType": "AVRO"} into the entry; without one, entry->why says why. */
 static int hr_registry_read(const hr_registry *registry, int32_t id, hr_registry_entry *entry, hr_error *error)
 {
-    json_error_t where;
-    json_t *root = json_loadb((const char *)registry->answer.data, registry->answer.size, 0, &where);
-    const json_t *schema = json_object_get(root, "schema"), *type = json_object_get(root, "schemaType");
-    int rc = HR_OK;
+    const json_t *schema, *type;
+    json_t *root;
+    hr_error wrong;
+    int rc = hr_json_object_read((const char *)registry->answer.data, registry->answer.size, "the answer", &root, &wrong);
 
+    if (rc == HR_ENOMEM)
+        return hr_error_nomem(error);
+    rc = HR_OK;
+    schema = json_object_get(root, "schema");
+    type = json_object_get(root, "schemaType");
     if (!json_is_string(schema)) {
         rc = hr_error_set(error, HR_EIO, "the schema registry at %s does not answer with a schema for number %d; is its address right?",
                           registry->url, (int)id);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "io/json_text.h"
 #include "io/vault/key_claims.h"
 
 #define HR_DEFAULT_BATCH_RECORDS 50000
@@ -289,17 +290,8 @@ static int hr_config_target(const json_t *root, hr_load_config *out, hr_error *e
 
 int hr_load_config_parse(const char *text, hr_load_config *out, hr_error *error)
 {
-    json_error_t where;
-
     memset(out, 0, sizeof(*out));
-    out->root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (out->root == NULL && (where.text[0] == '\0' || json_error_code(&where) == json_error_out_of_memory))
-        return hr_error_nomem(error);
-    if (out->root == NULL)
-        return hr_error_set(error, HR_EUSAGE, "the load's settings are not valid JSON: line %d, column %d: %s", where.line, where.column,
-                            where.text);
-    if (!json_is_object(out->root))
-        return hr_error_set(error, HR_EUSAGE, "the load's settings must be a JSON object");
+    HR_RETURN_NOT_OK(hr_json_object_read(text, strlen(text), "the load's settings", &out->root, error));
     HR_RETURN_NOT_OK(hr_config_string(out->root, "job", NULL, true, &out->job, error));
     HR_RETURN_NOT_OK(hr_config_string(out->root, "run_id", NULL, true, &out->run_id, error));
     if (out->job[0] == '\0' || strlen(out->job) > 200)

@@ -275,14 +275,12 @@ static int hr_compare_connect(hr_comparison *c, const atomic_bool *cancel, hr_er
 
 int hr_compare(const char *config_json, const atomic_bool *cancel, char **result, hr_error *error)
 {
-    json_error_t where;
-    json_t *root = json_loads(config_json, JSON_REJECT_DUPLICATES, &where);
     hr_comparison c = {0};
+    json_t *root;
     int rc;
 
     *result = NULL;
-    if (root == NULL)
-        return hr_error_set(error, HR_EUSAGE, "compare: the settings are not valid JSON: %s", where.text);
+    HR_RETURN_NOT_OK(hr_json_object_read(config_json, strlen(config_json), "compare: the settings", &root, error));
     rc = hr_compare_settings(root, &c, error);
     if (rc == HR_OK)
         rc = hr_compare_connect(&c, cancel, error);

@@ -278,11 +278,7 @@ int hr_window_config_parse(const char *text, hr_window_config *out, hr_error *er
     int keyed = 0, close_all = 0, create = 0, workers = 1;
 
     memset(out, 0, sizeof(*out));
-    out->root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    if (out->root == NULL)
-        return json_error_code(&where) == json_error_out_of_memory || where.text[0] == '\0'
-                   ? hr_error_nomem(error)
-                   : hr_error_set(error, HR_EUSAGE, "the window job's settings are not valid JSON: %s", where.text);
+    HR_RETURN_NOT_OK(hr_json_object_read(text, strlen(text), "the window job's settings", &out->root, error));
     HR_RETURN_NOT_OK(
         hr_window_unpacked(json_unpack_ex(out->root, &where, 0, "{s:s, s:s, s:s, s?s, s?s, s:o, s:s, s:o, s:o, s:o, s?s, s?s, s?o}", "job",
                                           &out->job, "run_id", &out->run_id, "to", &out->to, "late", &out->late, "instance", &out->instance,
