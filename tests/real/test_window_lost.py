@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import headrace
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import OFFSET_END, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -135,6 +136,47 @@ def test_a_state_that_is_gone(place: kit.Place, partitions: int) -> None:
     headrace.offsets.forget(place.job, kafka={"bootstrap.servers": place.bootstrap})
     kit.run(**arguments)
     assert place.minutes() == sorted(before * 2)
+
+
+def test_partials_that_were_made_anew(place: kit.Place) -> None:
+    """The second stage's input begins again: no run adds to it, or it would be gone on with from where it was."""
+    topic = place.new_topic(2)
+    arguments = place.settings(topic)
+    for partition in (0, 1):
+        place.send(topic, partition, _seconds(place, 0, 300))
+    kit.run(**arguments)
+    before = place.minutes()
+    _remake(place, f"{place.job}-partials", 1)
+    for partition in (0, 1):
+        place.send(topic, partition, _seconds(place, 300, 600))
+    for _ in range(5):
+        _fails(
+            arguments,
+            rf'"{place.job}-partials".* up to offset \d+ before, .* ends at 0 .* forget {place.job}$',
+        )
+    assert place.minutes() == before
+    headrace.offsets.forget(place.job, kafka={"bootstrap.servers": place.bootstrap})
+    kit.run(**arguments, close_all=True)
+    assert Counter(start for start, _ in place.minutes()) == {
+        f"00:0{minute}": 1 + (minute < 3) for minute in range(10)
+    }
+
+
+def test_partials_that_were_deleted(place: kit.Place, admin: AdminClient) -> None:
+    """Before the second stage has read them: no offset in a database, as other jobs have, helps there."""
+    topic, partials = place.new_topic(2), f"{place.job}-partials"
+    arguments = place.settings(topic)
+    place.send(topic, 0, _seconds(place, 0, 300))
+    kit.run(**arguments)
+    producer = Producer({"bootstrap.servers": place.bootstrap})
+    for _ in range(10):
+        producer.produce(partials, b"gone before it is read", partition=0)
+    assert producer.flush(60) == 0
+    admin.delete_records([TopicPartition(partials, 0, OFFSET_END)])[TopicPartition(partials, 0)].result()
+    with pytest.raises(FatalError, match=re.escape(f'"{partials}" partition 0')) as caught:
+        kit.run(**arguments)
+    assert "offsets reset" not in str(caught.value)
+    assert str(caught.value).endswith(f": headrace offsets forget {place.job}")
 
 
 def test_offsets_that_somebody_has_changed(place: kit.Place, admin: AdminClient) -> None:

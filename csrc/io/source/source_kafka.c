@@ -2,8 +2,9 @@
  *
  * Settings (the job's "source" object): topic; config: librdkafka's settings; partitions: list of numbers, all when missing; start:
  * "earliest", "latest" or {"timestamp_ms": n}, for partitions the job has no offset of; lost_offsets: "fail" or "earliest", when the
- * records at the job's offset are gone; until: "end" or "forever"; group: consumer group that is told how far the job is; timeout_ms: how
- * long to wait for the brokers' answer to a question; down_timeout_ms: how long to wait when no broker is left or nothing comes.
+ * records at the job's offset are gone; advice: what somebody can do then, for the message; until: "end" or "forever"; group: consumer
+ * group that is told how far the job is; timeout_ms: how long to wait for the brokers' answer to a question; down_timeout_ms: how long to
+ * wait when no broker is left or nothing comes.
  *
  * Partitions are read at explicit offsets: nobody subscribes, nothing is committed to Kafka but the courtesy group. librdkafka's partition
  * consumer (rd_kafka_consume_start_queue) is used rather than assign(), because that needs a group.id, and with it the right to that
@@ -69,6 +70,7 @@ struct hr_source {
     int32_t partition_limit;
     bool bounded;              /* every lane has an end */
     bool lost_earliest;        /* lost_offsets = earliest */
+    char *advice;              /* what to do when records are gone; NULL: as a load does */
     rd_kafka_queue_t *commits; /* answers to the courtesy group's commits; NULL without a group */
     atomic_int committing;     /* commits without an answer yet */
     int timeout_ms;
@@ -129,8 +131,10 @@ static int hr_kafka_refuse_gap(const hr_source *source, const kafka_lane *lane, 
     hr_error_set(
         error, HR_EKAFKA,
         "Kafka topic \"%s\" partition %d: the job is at offset %lld, but the records there are from %lld up to %lld. %s. Nothing was "
-        "skipped; to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest",
-        source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high, why);
+        "skipped; %s",
+        source->topic, (int)lane->partition, (long long)lane->next, (long long)low, (long long)high, why,
+        source->advice != NULL ? source->advice
+                               : "to accept the gap set the job's offsets with: headrace offsets reset <job> --to earliest");
     if (error != NULL) {
         error->fatal = true;
         error->retriable = false;
@@ -332,6 +336,7 @@ static void hr_kafka_close(hr_source *source)
     hr_free(source->lanes);
     hr_free(source->by_partition);
     hr_free(source->topic);
+    hr_free(source->advice);
     hr_free(source->user);
     if (source->password != NULL)
         explicit_bzero(source->password, strlen(source->password));
@@ -360,6 +365,17 @@ static int hr_kafka_connect(hr_source *source, const hr_kafka_settings *settings
     return hr_kafka_nudge_prepare(source, error);
 }
 
+static int hr_kafka_copy_text(const char *text, char **out, hr_error *error)
+{
+    size_t n = strlen(text) + 1;
+
+    *out = hr_malloc(n);
+    if (*out == NULL)
+        return hr_error_nomem(error);
+    memcpy(*out, text, n);
+    return HR_OK;
+}
+
 /* hr_source_ops.open. All lanes are of the topic that plan() named. */
 static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t count, const atomic_bool *cancel, hr_source **out,
                          hr_error *error)
@@ -378,12 +394,11 @@ static int hr_kafka_open(const json_t *config, const hr_lane *lanes, int32_t cou
     source->lost_earliest = settings.lost_earliest;
     source->timeout_ms = settings.timeout_ms;
     source->down_timeout_ms = settings.down_timeout_ms;
-    source->topic = hr_malloc(strlen(settings.topic) + 1);
-    rc = source->topic != NULL ? HR_OK : hr_error_nomem(error);
-    if (rc == HR_OK) {
-        memcpy(source->topic, settings.topic, strlen(settings.topic) + 1);
+    rc = hr_kafka_copy_text(settings.topic, &source->topic, error);
+    if (rc == HR_OK && settings.advice != NULL)
+        rc = hr_kafka_copy_text(settings.advice, &source->advice, error);
+    if (rc == HR_OK)
         rc = hr_kafka_take_lanes(source, lanes, count, error);
-    }
     if (rc == HR_OK)
         rc = hr_kafka_connect(source, &settings, error);
     if (rc == HR_OK)

@@ -7,7 +7,7 @@
 
 /* The job's "source" object; source_kafka.c says what each means. The pointers point into the JSON. */
 typedef struct hr_kafka_settings {
-    const char *topic, *group;
+    const char *topic, *group, *advice; /* the last two may be NULL */
     const json_t *config, *partitions;
     int64_t start; /* HR_KAFKA_EARLIEST, HR_KAFKA_LATEST, or milliseconds since 1970 */
     bool lost_earliest, forever;

@@ -69,6 +69,7 @@ int hr_kafka_settings_read(const json_t *config, hr_kafka_settings *out, hr_erro
     if (hr_kafka_given(group) && (!json_is_string(group) || json_string_length(group) == 0))
         return hr_error_set(error, HR_EUSAGE, "source setting \"group\" must be the name of a consumer group");
     out->group = json_string_value(group);
+    out->advice = json_string_value(json_object_get(config, "advice"));
     out->config = json_object_get(config, "config");
     out->partitions = json_object_get(config, "partitions");
     HR_RETURN_NOT_OK(hr_kafka_start_setting(config, &out->start, error));

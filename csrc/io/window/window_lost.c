@@ -40,6 +40,38 @@ static int hr_lost_check_state(const hr_flow *flow, const hr_window_word *word, 
     return HR_EKAFKA;
 }
 
+/* ---- partials ---- */
+
+/* The second stage's input was made anew: its offsets begin again. Whoever takes a share over looks before publishing anything: with what
+ * is published the topic would grow to where the second stage is, which would then go on there, without what lies before. */
+static int hr_lost_check_partials(hr_window_worker *worker, hr_error *error)
+{
+    const hr_window_config *config = &worker->job->config;
+    int32_t merge = worker->job->lanes.count, zero = 0;
+    const hr_flow *flow = worker->flows[merge];
+    int64_t at = worker->words[merge].offset, end;
+
+    if (flow != NULL && flow->state.position > at) /* the group may have forgotten it */
+        at = flow->state.position;
+    if (!worker->job->merges || at <= 0)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_window_worker_ends(worker, error));
+    HR_RETURN_NOT_OK(hr_kafka_offsets(worker->ends, config->partials, &zero, 1, HR_KAFKA_LATEST, HR_LOST_ASK_MS, &end, error));
+    if (at <= end)
+        return HR_OK;
+    hr_error_set(
+        error, HR_EKAFKA,
+        "job \"%s\": its own topic \"%s\", with the partial results of all partitions, was read up to offset %lld before, but ends at "
+        "%lld now: it was deleted and made again, or its brokers have lost records. Nothing was published. To count all anew: "
+        "headrace offsets forget %s",
+        config->job, config->partials, (long long)at, (long long)end, config->job);
+    if (error != NULL) {
+        error->fatal = true;
+        error->retriable = false;
+    }
+    return HR_EKAFKA;
+}
+
 /* ---- frames ---- */
 
 /* Note it for the receipt. */
@@ -139,6 +171,7 @@ int hr_window_lost_look(hr_window_worker *worker, hr_error *error)
 {
     hr_window_job *job = worker->job;
     int32_t count = 0;
+    bool any = false;
     int64_t *low;
     int rc;
 
@@ -148,9 +181,12 @@ int hr_window_lost_look(hr_window_worker *worker, hr_error *error)
         if (flow == NULL || flow->known)
             continue;
         HR_RETURN_NOT_OK(hr_lost_check_state(flow, &worker->words[i], error));
+        any = true;
         if (!flow->merge && !flow->fresh)
             worker->asked[count++] = i;
     }
+    if (any)
+        HR_RETURN_NOT_OK(hr_lost_check_partials(worker, error));
     if (count == 0)
         return HR_OK;
     low = hr_calloc((size_t)count, sizeof(*low));

@@ -1,6 +1,7 @@
 /* csrc/io/window/window_worker.c: the loop: what the group says, frames, partials, commits. */
 #include "window_worker.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@
 #define HR_WORKER_LEARN_MS 120000  /* how long brokers may be away while a share is taken over */
 #define HR_WORKER_LEARN_PAUSE_MS 100
 #define HR_WORKER_LOSSES 3
+#define HR_WORKER_ADVICE 512
 #define HR_WORKER_LEAVE_MS 3000
 #define HR_WORKER_LEAVE_SOON_MS 500
 
@@ -112,17 +114,19 @@ static void hr_window_worker_close_sources(hr_window_worker *worker)
     worker->frames = worker->partials = NULL;
 }
 
-/* Read these shares from where each is. */
-static int hr_window_worker_open(hr_window_worker *worker, const char *topic, const hr_lane *lanes, int32_t count, hr_source **out,
-                                 hr_error *error)
+/* Read these shares from where each is. `again` says what a job does that begins anew, when records are gone: its offsets are not in a
+ * database, from where others set theirs. */
+static int hr_window_worker_open(hr_window_worker *worker, const char *topic, const hr_lane *lanes, int32_t count, const char *again,
+                                 hr_source **out, hr_error *error)
 {
+    char advice[HR_WORKER_ADVICE];
     json_t *kafka, *config;
     int rc = hr_kafka_config_for_long(worker->job->config.kafka, &kafka, error);
 
     if (rc != HR_OK)
         return rc;
-    config = json_pack("{s:s, s:s, s:o}", "kind", "kafka", "topic", topic, "config", kafka);
-
+    snprintf(advice, sizeof(advice), "%s: headrace offsets forget %s", again, worker->job->config.job);
+    config = json_pack("{s:s, s:s, s:s, s:o}", "kind", "kafka", "topic", topic, "advice", advice, "config", kafka);
     if (config == NULL)
         return hr_error_nomem(error);
     rc = hr_source_find("kafka")->open(config, lanes, count, &worker->job->cancel, out, error);
@@ -155,10 +159,12 @@ static int hr_window_worker_reopen(hr_window_worker *worker, hr_error *error)
         worker->frame_lanes[count++] = i;
     }
     if (count > 0)
-        rc = hr_window_worker_open(worker, worker->job->config.topic, lanes, count, &worker->frames, error);
+        rc = hr_window_worker_open(worker, worker->job->config.topic, lanes, count, "to count all anew", &worker->frames, error);
     if (rc == HR_OK && worker->flows[all->count] != NULL) {
         lanes[0] = (hr_lane){.partition = 0, .next = worker->flows[all->count]->next, .end = INT64_MAX, .backlog_bytes = -1};
-        rc = hr_window_worker_open(worker, worker->job->config.partials, lanes, 1, &worker->partials, error);
+        rc = hr_window_worker_open(worker, worker->job->config.partials, lanes, 1,
+                                   "these are the job's own partial results, which nobody else has; to count all anew from its source",
+                                   &worker->partials, error);
     }
     hr_free(lanes);
     worker->reopen = rc != HR_OK;
