@@ -318,6 +318,44 @@ def test_command_csv_with_types(tmp_path: Path) -> None:
     assert json.loads(rejects.read_text())["raw"] == "x,1,"
 
 
+def test_command_leaves_no_empty_rejects(tmp_path: Path) -> None:
+    """A file of rejects is there when there are some; an older one of its name goes, what is no file stays."""
+    rejects, aside, link = tmp_path / "made" / "r.jsonl", tmp_path / "aside", tmp_path / "link"
+    words = ["-", "--key", "hk=id", "--rejects"]
+    assert run(*words, str(rejects), text='{"id": 1}\n[1]\n')[0] == 0
+    assert [json.loads(line)["reason"] for line in rejects.read_text().splitlines()] == ["malformed"]
+    assert run(*words, str(rejects), text='{"id": 1}\n')[0] == 0
+    assert list(rejects.parent.iterdir()) == []
+    assert run(*words, str(rejects), text='{"id": 1, "hk": 2}\n')[0] == 2
+    assert list(rejects.parent.iterdir()) == []
+    assert run(*words, "/dev/null", text='{"id": 1}\n')[0] == 0
+    assert Path("/dev/null").is_char_device()
+    link.symlink_to(aside)
+    assert run(*words, str(link), text='{"id": 1}\n')[0] == 0
+    assert (link.is_symlink(), aside.read_text()) == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("record", "taken"),
+    [
+        ('{"id": 1, "hk": null}', True),
+        ('{"id": 1, "a": [{"x": "}"}], "\\u0068k" : 2}', True),
+        ('{"id": 1, "a": {"hk": 2}, "b": "hk", "c": ["hk"], "d": "\\"hk\\":"}', False),
+        ('{"id": 1, "deep": ' + '[{"hk":' * 400 + "1" + "}]" * 400 + ', "x": "hk"}', False),
+        ('{"deep": ' + "[" * 900 + "]" * 900 + ', "id": 1, "hk": 2}', True),
+    ],
+)
+def test_command_does_not_give_a_name_twice(record: str, taken: bool) -> None:
+    """A record that has the hash's key by itself is the user's to decide upon; keys within it are others."""
+    code, out, err = run("-", "--key", "hk=id", text=record)
+    assert code == (2 if taken else 0), err
+    if taken:
+        assert 'there is a column "hk" already: give the hash another name' in err
+        assert not out
+    else:
+        assert out == record[:-1] + f',"hk":"{md5("1")}"}}\n'
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -325,6 +363,8 @@ def test_command_csv_with_types(tmp_path: Path) -> None:
         (["--key", "x"], "write it as NAME=COLUMN,..."),
         (["--key", "a=b", "--diff", "a=c"], "same name"),
         (["--key", "a=b,"], "name is empty"),
+        (["--key", "b=b"], 'there is a column "b" already: give the hash another name'),
+        (["--diff", "c=b", "--key", "x=c"], 'there is a column "c" already'),
         (["--key", "a=b", "--type", "c=int"], "no hash has this column"),
         (["--key", "a=b", "--type", "b=numeric(0)"], "numeric(0)"),
         (["--key", "a=b", "--recipe", "x"], "there is no recipe"),

@@ -17,9 +17,12 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
+import re
+import stat
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from headrace import Batch, Schema
 
 RAW = "$raw"
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")\s*(:?)|[{}\[\]]')
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rejects",
         metavar="FILE",
-        help="where unreadable records go, as JSON lines; its folder is made when it is missing",
+        help="where unreadable records go, as JSON lines; its folder is made when it is missing. "
+        "Without such records there is no file",
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 when records were rejected")
     common.add_json(parser)
@@ -125,11 +130,31 @@ def parse_hashes(arguments: argparse.Namespace) -> list[Hash]:
     names = [one.name for one in hashes]
     if len(set(names)) < len(names):
         raise UsageError(f"two hashes have the same name: {', '.join(names)}")
+    # a name with a dot is a path of JSON's when it is a column, and another key when it is a hash
+    hashed = {column for one in hashes for column in one.columns if "." not in column}
+    refuse_taken(names, hashed)
     if any(not column for one in hashes for column in one.columns):
         raise UsageError(
             "a column's name is empty: write --key NAME=COLUMN,COLUMN without a comma at the end"
         )
     return hashes
+
+
+def refuse_taken(names: Sequence[str], there: Iterable[str], where: str = "") -> None:
+    """UsageError when a hash has the name of a column that is there: the output would have it twice."""
+    if taken := sorted(set(names).intersection(there)):
+        raise UsageError(f'{where}there is a column "{taken[0]}" already: give the hash another name')
+
+
+def json_keys(raw: str) -> set[str]:
+    """The keys of a record, which is known to be a JSON object; not those of what is nested in it."""
+    found, depth = set(), 0
+    for token in _TOKEN.finditer(raw):
+        if token[1] is None:
+            depth += 1 if token[0] in "{[" else -1
+        elif depth == 1 and token[2]:
+            found.add(str(json.loads(token[1])))
+    return found
 
 
 def make_schema(hashes: list[Hash], types: list[str], is_csv: bool) -> Schema:
@@ -151,6 +176,9 @@ def json_line(names: Sequence[str]) -> Callable[[str, Sequence[str | None]], str
     keys = [json.dumps(name, ensure_ascii=False) for name in names]
 
     def line(raw: str, values: Sequence[str | None]) -> str:
+        # keys are looked at where a name, or an escape that may stand for it, is in the record at all
+        if "\\" in raw or any(name in raw for name in names):
+            refuse_taken(names, json_keys(raw), f"record {raw[:80]}: ")
         body = raw.rstrip()[:-1].rstrip()
         comma = "" if body.endswith("{") else ","
         quoted = ("null" if value is None else f'"{value}"' for value in values)
@@ -177,17 +205,27 @@ def csv_header(piece: bytes, delimiter: str, hashes: Sequence[Hash]) -> bytes:
         if column not in there:
             raise UsageError(f'there is no column "{column}" in the header: {", ".join(there)}')
     names = [one.name for one in hashes]
-    if taken := [name for name in names if name in there]:
-        raise UsageError(f'there is a column "{taken[0]}" already: give the hash another name')
+    refuse_taken(names, there)
     quoted = [f'"{name}"' if delimiter in name or '"' in name else name for name in names]
     return delimiter.encode().join([header, *(name.encode() for name in quoted)]) + b"\n"
 
 
-def _opened(name: str) -> IO[bytes]:
-    """The file for rejects, empty; its folder is made when it is missing."""
+@contextmanager
+def _rejects(name: str) -> Iterator[IO[bytes]]:
+    """The file for rejects, empty; its folder is made when it is missing. It is there from the start, so that
+    a place where nothing can be written is noticed at once, and goes when nothing was rejected.
+    """
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("wb")
+    with path.open("wb") as file:
+        try:
+            yield file
+        finally:
+            file.flush()
+            made = os.fstat(file.fileno())
+            # not a pipe, a terminal or /dev/null, nor what a link leads to
+            if stat.S_ISREG(made.st_mode) and made.st_size == 0 and not path.is_symlink():
+                path.unlink(missing_ok=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -210,7 +248,7 @@ def run(arguments: argparse.Namespace) -> int:
         out: IO[bytes] = (
             stack.enter_context(open(arguments.out, "wb")) if arguments.out else sys.stdout.buffer
         )
-        kept = stack.enter_context(_opened(arguments.rejects)) if arguments.rejects else None
+        kept = stack.enter_context(_rejects(arguments.rejects)) if arguments.rejects else None
         for number, piece in enumerate(pieces(file, is_csv)):
             if is_csv and number == 0:
                 out.write(csv_header(piece, delimiter, hashes))
