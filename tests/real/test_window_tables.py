@@ -66,6 +66,26 @@ def test_rows_go_in_pieces(place: kit.Place, dsn: str) -> None:
     assert len(rows(dsn, "SELECT 1 FROM statements")) > len(frames.truth) // 4
 
 
+def test_early_rows_of_a_session_that_grows_backwards(place: kit.Place, dsn: str) -> None:
+    """Its start is a part of the key: earlier rows stay, and lie within the newest one."""
+    topic = place.new_topic(1)
+    arguments = place.settings(topic, windows="session 60s", early="1ms", lateness="1h", jump=None)
+    arguments |= {"table": "users", "dsn": dsn, "create_table": True}
+    newest = (
+        "SELECT users, final FROM users t WHERE NOT EXISTS (SELECT FROM users o WHERE "
+        'o."window" = t."window" AND o.window_start < t.window_start AND o.window_end >= t.window_end)'
+    )
+    for second in (100, 180, 140, 60):  # the third joins two sessions
+        place.send(topic, 0, [place.frame(second, uid=second)])
+        kit.run(**arguments)
+    starts = "SELECT to_char(window_start AT TIME ZONE 'UTC', 'MI:SS') FROM users ORDER BY 1"
+    assert rows(dsn, starts) == [("01:00",), ("01:40",), ("03:00",)]
+    assert rows(dsn, newest) == [(4, False)]
+    kit.run(**arguments, close_all=True)
+    assert rows(dsn, newest) == [(4, True)]
+    assert rows(dsn, "SELECT users FROM users WHERE final") == [(4,)]
+
+
 def test_a_server_that_is_restarted_is_waited_for(place: kit.Place, tmp_path: Path) -> None:
     """A job that goes on for ever outlives a restart of PostgreSQL, and no row is missing."""
     topic = place.new_topic(1)
