@@ -12,6 +12,7 @@
 #define HR_TRANSACTION_PAUSE_MS 100   /* between an aborted transaction and the next try */
 #define HR_TRANSACTION_FAREWELL_MS 500
 #define HR_TRANSACTION_TOPICS 4
+#define HR_TRANSACTION_WHAT 300
 #define HR_TRANSACTION_LIMIT "60000" /* transaction.timeout.ms, unless the user says otherwise */
 #define HR_OUTBOX_KEEP (4 << 20)
 
@@ -21,14 +22,35 @@ struct hr_transaction {
     int64_t timeout_ms; /* after which the brokers abort a transaction */
     int64_t begun_ms;
     bool begun;
-    bool expired;                /* its time was up */
-    rd_kafka_resp_err_t refused; /* why the last message of this transaction was not delivered */
+    bool expired;                           /* its time was up */
+    rd_kafka_resp_err_t refused;            /* why the last message of this transaction was not delivered */
+    size_t refused_size;                    /* of the largest one, */
+    char refused_what[HR_TRANSACTION_WHAT]; /* and which that is */
 };
 
 /* Whether there is hardly time left to commit. */
 static bool hr_transaction_is_late(const hr_transaction *transaction)
 {
     return hr_kafka_now_ms() - transaction->begun_ms >= transaction->timeout_ms - transaction->timeout_ms / 4;
+}
+
+/* Which message that is, for people: its topic, and where what it tells of came from, when its headers say so. */
+static void hr_transaction_name(const rd_kafka_message_t *message, char *out, size_t size)
+{
+    static const char *const names[] = {"headrace.topic", "headrace.partition", "headrace.offset"};
+    static const char *const words[] = {", about topic", " partition", " offset"};
+    rd_kafka_headers_t *headers = NULL;
+    int n = snprintf(out, size, "Kafka topic \"%.249s\"", message->rkt != NULL ? rd_kafka_topic_name(message->rkt) : "");
+
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    for (int i = 0; i < 3 && n > 0 && (size_t)n < size; i++) {
+        const void *value;
+        size_t len;
+
+        if (rd_kafka_header_get_last(headers, names[i], &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR && len < HR_TRANSACTION_WHAT)
+            n += snprintf(out + n, size - (size_t)n, "%s %.*s", words[i], (int)len, (const char *)value);
+    }
 }
 
 /* librdkafka's delivery callback; called from our own polls, and while a transaction is committed. */
@@ -38,9 +60,14 @@ static void hr_transaction_on_delivery(rd_kafka_t *rk, const rd_kafka_message_t 
     hr_transaction *transaction = client->delivery;
 
     (void)rk;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR && message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
-        message->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
-        transaction->refused = message->err;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+        message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return;
+    transaction->refused = message->err;
+    if (transaction->refused_what[0] != '\0' && message->len + message->key_len <= transaction->refused_size)
+        return;
+    transaction->refused_size = message->len + message->key_len;
+    hr_transaction_name(message, transaction->refused_what, sizeof(transaction->refused_what));
 }
 
 /* ---- outbox ---- */
@@ -173,6 +200,19 @@ static int hr_transaction_fail(hr_transaction *transaction, rd_kafka_error_t *fa
     }
     rd_kafka_error_destroy(failed);
     return rc;
+}
+
+/* The brokers did not take a message. */
+static int hr_transaction_tell_refused(hr_transaction *transaction, hr_error *error)
+{
+    if (transaction->refused == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+        return hr_kafka_fail(
+            transaction->client, transaction->refused, error,
+            "the brokers have refused a message of %zu bytes to %s: it, or the batch that it was sent in, is larger than the "
+            "topic's max.message.bytes, which has to be raised (or the Kafka setting batch.size, %lld, be lowered)",
+            transaction->refused_size, transaction->refused_what, (long long)hr_kafka_client_number(transaction->client, "batch.size", -1));
+    return hr_kafka_fail(transaction->client, transaction->refused, error, "the brokers have refused a message of %zu bytes to %s",
+                         transaction->refused_size, transaction->refused_what);
 }
 
 /* ---- life ---- */
@@ -366,6 +406,7 @@ static rd_kafka_error_t *hr_transaction_try(hr_transaction *transaction, const h
         return failed;
     transaction->begun = true;
     transaction->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    transaction->refused_what[0] = '\0';
     *rc = hr_transaction_send_all(transaction, outbox, &err, error);
     if (*rc != HR_OK)
         return NULL;
@@ -430,7 +471,7 @@ int hr_transaction_publish(hr_transaction *transaction, const hr_outbox *outbox,
             *lost = fenced;
             if (!fenced && transaction->refused != RD_KAFKA_RESP_ERR_NO_ERROR) {
                 rd_kafka_error_destroy(failed);
-                return hr_kafka_fail(transaction->client, transaction->refused, error, "a message of a Kafka transaction was refused");
+                return hr_transaction_tell_refused(transaction, error);
             }
             if (!fenced)
                 return hr_transaction_fail(transaction, failed, "it was aborted", error);

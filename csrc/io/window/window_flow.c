@@ -9,6 +9,7 @@
 #define HR_FLOW_NAME 320
 #define HR_FLOW_COMMITS 256                 /* before a snapshot is made because marks are large */
 #define HR_FLOW_LOSSES 5                    /* of a share in a row: then something is wrong that does not pass */
+#define HR_FLOW_MESSAGE 60                  /* bytes of a message beside its key and value, at most */
 #define HR_FLOW_TRANSACTION_LEAST (1 << 20) /* transactions are not made smaller than that because they take long */
 
 /* ---- taking over ---- */
@@ -357,6 +358,32 @@ int hr_flow_take(hr_flow *flow, hr_decoder *decoder, hr_error *error)
 
 /* ---- results ---- */
 
+/* HR_EKAFKA, fatal: a row is no message that can be sent. That is the key columns' doing, whose values came with some frame. */
+static int hr_flow_check_size(const hr_flow *flow, const hr_window_result *result, hr_error *error)
+{
+    const hr_window_config *config = &flow->job->config;
+    size_t size = result->key_len + result->len + HR_FLOW_MESSAGE;
+    const uint8_t *slash = memchr(result->key, '/', result->key_len);
+    char from[64] = "";
+
+    if (HR_LIKELY((int64_t)size <= flow->job->message_bytes))
+        return HR_OK;
+    if (!flow->merge)
+        snprintf(from, sizeof(from), " partition %d before offset %lld", (int)flow->source_partition, (long long)flow->next);
+    hr_error_set(
+        error, HR_EKAFKA,
+        "job \"%s\": a result for Kafka topic \"%s\" would be a message of %zu bytes, and message.max.bytes is %lld: window %.*s, with "
+        "key columns of %zu bytes, of frames of topic \"%s\"%s. Nothing of it was published. Raise message.max.bytes in the job's Kafka "
+        "settings, and max.message.bytes of the topic",
+        config->job, config->to, size, (long long)flow->job->message_bytes, (int)(slash != NULL ? slash - (const uint8_t *)result->key : 0),
+        (const char *)result->key, result->key_len, config->topic, from);
+    if (error != NULL) {
+        error->fatal = true;
+        error->retriable = false;
+    }
+    return HR_EKAFKA;
+}
+
 /* Rows [from, ...) of flow->results to the outbox, and to the table's rows. */
 static int hr_flow_send_results(hr_flow *flow, hr_error *error)
 {
@@ -370,6 +397,7 @@ static int hr_flow_send_results(hr_flow *flow, hr_error *error)
 
         HR_RETURN_NOT_OK(hr_window_result_make(&flow->writer, flow->results, row, config->options.by_count, config->options.spec_count > 1,
                                                &result, error));
+        HR_RETURN_NOT_OK(hr_flow_check_size(flow, &result, error));
         message = (hr_kafka_message){.key = result.key, .key_len = result.key_len, .value = result.value, .len = result.len};
         HR_RETURN_NOT_OK(hr_outbox_add(&flow->outbox, config->to, -1, &message, error));
         if (config->table != NULL) {

@@ -3,6 +3,9 @@
 
 #include "window_flow.h"
 
+#define HR_DEAD_OVERHEAD 256 /* bytes of a message, of the batch that it is sent in, and of the header that says it was cut */
+#define HR_DEAD_HEADER 16    /* of a header, beside its name and value */
+
 /* A frame as it came, with why it is here and where it was. `value` NULL: it is not known any more. */
 typedef struct hr_dead_frame {
     int64_t offset;
@@ -23,11 +26,34 @@ static void hr_flow_kinds(const hr_window_config *config, uint32_t missed, char 
             n += (size_t)snprintf(to + n, size - n, "%s%s", n > 0 ? "," : "", config->specs[i].name);
 }
 
+/* A letter that is too large for a message keeps the first bytes: of the value, and of the key when it takes more than half of the room.
+ * *told says what was cut, and how long it was: "value=1200000". False when nothing was. The frame itself stays where it was. */
+static bool hr_flow_cut(const hr_flow *flow, hr_kafka_message *message, char *told, size_t size)
+{
+    size_t most = (size_t)flow->job->letter_bytes, used = HR_DEAD_OVERHEAD, room, key_room;
+    size_t key_len = message->key_len, len = message->len;
+    int n = 0;
+
+    for (int32_t i = 0; i < message->header_count; i++)
+        used += strlen(message->headers[i].name) + message->headers[i].len + HR_DEAD_HEADER;
+    room = most > used ? most - used : 0;
+    if (HR_LIKELY(key_len + len <= room))
+        return false;
+    key_room = len < room / 2 ? room - len : room / 2;
+    message->key_len = key_len < key_room ? key_len : key_room;
+    message->len = len < room - message->key_len ? len : room - message->key_len;
+    if (message->key_len < key_len)
+        n = snprintf(told, size, "key=%zu%s", key_len, message->len < len ? "," : "");
+    if (message->len < len)
+        snprintf(told + n, size - (size_t)n, "value=%zu", len);
+    return true;
+}
+
 /* Into the outbox, when the job wants dead letters. */
 static int hr_flow_bury(hr_flow *flow, const hr_dead_frame *frame, hr_error *error)
 {
     const hr_window_config *config = &flow->job->config;
-    char kinds[HR_WINDOW_SPECS * 32], partition[16], offset[24];
+    char kinds[HR_WINDOW_SPECS * 32], partition[16], offset[24], cut[64];
     hr_kafka_header headers[] = {
         {"headrace.reason", frame->reason, strlen(frame->reason)},
         {"headrace.job", config->job, strlen(config->job)},
@@ -35,7 +61,8 @@ static int hr_flow_bury(hr_flow *flow, const hr_dead_frame *frame, hr_error *err
         {"headrace.partition", partition, 0},
         {"headrace.offset", offset, 0},
         {"headrace.windows", kinds, 0},
-        {"headrace.message", frame->message, 0},
+        {NULL, NULL, 0},
+        {NULL, NULL, 0},
     };
     hr_kafka_message message = {.key = frame->key, .key_len = frame->key_len, .value = frame->value, .len = frame->len, .headers = headers};
 
@@ -46,10 +73,10 @@ static int hr_flow_bury(hr_flow *flow, const hr_dead_frame *frame, hr_error *err
     hr_flow_kinds(config, frame->missed, kinds, sizeof(kinds));
     headers[5].len = strlen(kinds);
     message.header_count = 6;
-    if (frame->message != NULL) {
-        headers[6].len = strlen(frame->message);
-        message.header_count = 7;
-    }
+    if (frame->message != NULL)
+        headers[message.header_count++] = (hr_kafka_header){"headrace.message", frame->message, strlen(frame->message)};
+    if (hr_flow_cut(flow, &message, cut, sizeof(cut)))
+        headers[message.header_count++] = (hr_kafka_header){"headrace.cut", cut, strlen(cut)};
     return hr_outbox_add(&flow->outbox, config->late, -1, &message, error);
 }
 

@@ -57,6 +57,8 @@ typedef struct hr_window_job {
     atomic_llong budget;
     atomic_llong transaction_bytes; /* about as many go into one; fewer when it took too long */
     int64_t deadline_ms;            /* 0 none */
+    int64_t message_bytes;          /* a message may have, as the producer's settings say */
+    int64_t letter_bytes;           /* a dead letter may have, as its topic's settings say, too */
     atomic_llong *ends;             /* of each partition: where the run ends; grows when other processes come */
     atomic_int ends_version;        /* counts up when ends have grown */
     atomic_int *owned;              /* of each partition, and of the second stage behind them: shares of this process's workers */

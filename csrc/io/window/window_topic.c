@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@
 #define HR_TOPIC_PARTIALS_MS "7776000000" /* 90 days: a job may pause so long */
 #define HR_TOPIC_VISIBLE_MS 5000          /* how long the end of the last transactions is waited for */
 #define HR_TOPIC_LOOK_MS 20               /* between two looks at whether they are visible */
+#define HR_TOPIC_MESSAGE 1000000          /* bytes of a message, as librdkafka has it when nobody says anything */
 
 struct hr_window_topic {
     hr_window_job job;
@@ -111,6 +113,22 @@ static int hr_window_topic_own(hr_kafka_client *admin, const hr_window_job *job,
     return rc;
 }
 
+/* How large messages may be. What the brokers do not tell is found out when one is refused. */
+static int hr_window_topic_limits(hr_kafka_client *admin, hr_window_job *job, hr_error *error)
+{
+    char text[32];
+    int64_t most;
+
+    job->message_bytes = job->letter_bytes = hr_kafka_client_number(admin, "message.max.bytes", HR_TOPIC_MESSAGE);
+    if (job->config.late == NULL)
+        return HR_OK;
+    HR_RETURN_NOT_OK(hr_kafka_topic_setting(admin, job->config.late, "max.message.bytes", HR_KAFKA_TIMEOUT_MS, text, sizeof(text), error));
+    most = strtoll(text, NULL, 10);
+    if (most > 0 && most < job->letter_bytes)
+        job->letter_bytes = most;
+    return HR_OK;
+}
+
 static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
 {
     hr_window_job *job = &topic->job;
@@ -147,6 +165,8 @@ static int hr_window_topic_prepare(hr_window_topic *topic, hr_error *error)
         rc = hr_window_topic_own(admin, job, HR_TOPIC_STATE, error);
     if (rc == HR_OK && job->merges)
         rc = hr_window_topic_own(admin, job, HR_TOPIC_PARTIALS, error);
+    if (rc == HR_OK)
+        rc = hr_window_topic_limits(admin, job, error);
     hr_kafka_client_close(admin);
     return rc;
 }
