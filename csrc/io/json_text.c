@@ -38,7 +38,8 @@ static int hr_json_grow_children(const hr_json_tree *tree, const char *what, jso
         if (tree->token == HR_TOKEN_OBJECT && json_object_get(out, child->name) != NULL)
             return hr_error_set(error, HR_EUSAGE, "%s: the member \"%.60s\" stands there twice", what, child->name);
         HR_RETURN_NOT_OK(hr_json_grow(child, what, &value, error));
-        if ((tree->token == HR_TOKEN_OBJECT ? json_object_set_new_nocheck(out, child->name, value) : json_array_append_new(out, value)) != 0)
+        if ((tree->token == HR_TOKEN_OBJECT ? json_object_set_new_nocheck(out, child->name, value) : json_array_append_new(out, value)) !=
+            0)
             return hr_error_nomem(error);
     }
     return HR_OK;
