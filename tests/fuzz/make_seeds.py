@@ -221,6 +221,12 @@ def main() -> None:
     )
     for kind in ("kafka", "file", "stdin", "postgres", "dead_letters"):
         write("load_config", kind, (settings % kind).encode())
+    write("settings", "load", (settings % "kafka").encode())
+    write(
+        "settings",
+        "values",
+        '{"é":[-0.0,1e5,-9223372036854775808,"\\u00e9\\ud83d\\ude00\\n",null,{"a":{}}]}'.encode(),
+    )
     write(
         "kafka_config",
         "good",
