@@ -157,11 +157,16 @@ def test_files_by_path_and_by_content(make: Maker, shop: str, pg: postgres.Serve
         "LoadFilesToPostgres",
         **target(shop, pg.password, Job="content", Source="content", Spool_Folder=str(spool)),
     )
+    execute(shop, "ALTER TABLE shop.purchases RENAME TO away")
+    inside.feed("{}\n", {"filename": "in.jsonl"})
+    assert len(inside.run()["failure"]) == 1
+    execute(shop, "ALTER TABLE shop.away RENAME TO purchases")
+    assert list(spool.iterdir()) == []
     lines = "".join(json.dumps(purchase(n)) + "\n" for n in range(600, 700))
     inside.feed(lines, {"filename": "in.jsonl"})
     inside.feed(lines + "{no\n", {"filename": "in.jsonl"})
     inside.run(2)
-    assert inside.counts() == {"success": 1, "rejects": 1, "original": 2}
+    assert inside.counts() == {"success": 1, "rejects": 1, "original": 2, "failure": 1}
     assert rows(shop, "SELECT count(*) FROM shop.purchases") == [(800,)]
     assert list(spool.iterdir()) == []
 

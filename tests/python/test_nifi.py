@@ -118,11 +118,39 @@ def test_columns_are_lines() -> None:
 
 
 def test_spooled_files_have_the_same_name_each_time(tmp_path: Path) -> None:
-    first = work.spooled(str(tmp_path / "s"), "id-../../x y.jsonl", b"1")
-    assert work.spooled(str(tmp_path / "s"), "id-../../x y.jsonl", b"2") == first
-    assert Path(first).parent == tmp_path / "s"
-    assert Path(first).read_bytes() == b"2"
-    assert Path(first).stat().st_mode & 0o77 == 0
+    with work.spooled(str(tmp_path / "s"), "id-../../x y.jsonl", b"1") as first:
+        pass
+    with work.spooled(str(tmp_path / "s"), "id-../../x y.jsonl", b"2") as second:
+        assert second == first
+        assert Path(first).parent == tmp_path / "s"
+        assert Path(first).read_bytes() == b"2"
+        assert Path(first).stat().st_mode & 0o77 == 0
+
+
+@pytest.mark.parametrize("error", [FatalError("no", code="schema"), RetriableError("away"), MemoryError()])
+def test_spooled_files_go_when_a_load_fails(tmp_path: Path, error: Exception) -> None:
+    """NiFi has the content, and hands it over again: nobody else would ever remove the file."""
+
+    def fails() -> None:
+        with work.spooled(str(tmp_path), "a.jsonl", b"1") as path:
+            assert Path(path).read_bytes() == b"1"
+            raise error
+
+    with pytest.raises(type(error)):
+        fails()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spooled_file_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(draft: str, path: str) -> None:
+        raise OSError(28, "No space left on device", draft)
+
+    monkeypatch.setattr("headrace.nifi.work.os.replace", no_room)
+    with pytest.raises(OSError, match="No space"), work.spooled(str(tmp_path), "a.jsonl", b"1"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 # -- records

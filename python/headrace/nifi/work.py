@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -148,18 +149,26 @@ def load(source: Any, target: str, database: str, **settings: Any) -> Outcome:
     return told(headrace.load(source, target, dsn=database, **given))
 
 
-def spooled(folder: str, name: str, content: bytes) -> str:
-    """Content as a file of this name, for a load that may have to be tried again; its path.
+@contextmanager
+def spooled(folder: str, name: str, content: bytes) -> Iterator[str]:
+    """Content as a file of this name while it is loaded, whatever becomes of the load; its path.
 
-    The name must be the same each time, as the file's name is a part of what a job remembers of it.
+    The name must be the same each time, as the file's name and its bytes are what a job remembers of it:
+    after a failure, or a kill, the same content is made the same file again, and is not loaded a second time.
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, _SAFE.sub("_", name))
     draft = f"{path}.{os.getpid()}.new"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    os.replace(draft, path)
-    return path
+    made = (draft, path)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+        os.replace(draft, path)
+        yield path
+    finally:
+        for one in made:
+            with suppress(FileNotFoundError):
+                os.unlink(one)
 
 
 def replay(job: str, database: str, reason: str | None, limit: int | None) -> Outcome:

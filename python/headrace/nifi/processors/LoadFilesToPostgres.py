@@ -113,30 +113,30 @@ class LoadFilesToPostgres(FlowFileTransform):
         """Load."""
 
         def job() -> work.Outcome:
-            spooled = None
-            path = base.text(context, self.PATH, flowfile)
-            if base.text(context, self.SOURCE) == "content":
-                name = f"{flowfile.getAttribute('uuid')}-{flowfile.getAttribute('filename')}"
-                folder = os.path.abspath(base.text(context, self.SPOOL))
-                path = spooled = work.spooled(folder, name, bytes(flowfile.getContentsAsBytes()))
-            delimiter = base.text(context, self.DELIMITER)
-            outcome = work.load(
-                path,
-                base.text(context, base.TARGET, flowfile),
-                base.database(context, flowfile),
-                format=base.chosen(context, base.FORMAT, "automatic"),
-                csv={"delimiter": delimiter} if delimiter else None,
-                job=base.text(context, base.JOB, flowfile),
-                mode=base.text(context, base.MODE),
-                key=work.names(base.text(context, base.KEY)),
-                map=work.column_map(base.text(context, base.COLUMNS)),
-                partition=base.text(context, base.UNIT),
-                zone=base.text(context, base.ZONE, flowfile),
-                workers=base.whole(context, base.WORKERS),
-                batch_records=base.whole(context, base.BATCH),
-            )
-            if spooled is not None:
-                os.unlink(spooled)
-            return outcome
+            if base.text(context, self.SOURCE) != "content":
+                return self.load(context, flowfile, base.text(context, self.PATH, flowfile))
+            name = f"{flowfile.getAttribute('uuid')}-{flowfile.getAttribute('filename')}"
+            folder = os.path.abspath(base.text(context, self.SPOOL))
+            with work.spooled(folder, name, bytes(flowfile.getContentsAsBytes())) as path:
+                return self.load(context, flowfile, path)
 
         return base.result(self, job)
+
+    def load(self, context: Any, flowfile: Any, path: str) -> work.Outcome:
+        """Load a file, or the files of a glob."""
+        delimiter = base.text(context, self.DELIMITER)
+        return work.load(
+            path,
+            base.text(context, base.TARGET, flowfile),
+            base.database(context, flowfile),
+            format=base.chosen(context, base.FORMAT, "automatic"),
+            csv={"delimiter": delimiter} if delimiter else None,
+            job=base.text(context, base.JOB, flowfile),
+            mode=base.text(context, base.MODE),
+            key=work.names(base.text(context, base.KEY)),
+            map=work.column_map(base.text(context, base.COLUMNS)),
+            partition=base.text(context, base.UNIT),
+            zone=base.text(context, base.ZONE, flowfile),
+            workers=base.whole(context, base.WORKERS),
+            batch_records=base.whole(context, base.BATCH),
+        )
