@@ -356,6 +356,27 @@ def test_command_does_not_give_a_name_twice(record: str, taken: bool) -> None:
         assert out == record[:-1] + f',"hk":"{md5("1")}"}}\n'
 
 
+@pytest.mark.parametrize("deep", ["", "[" * 990 + "]" * 990])
+def test_the_keys_of_a_large_record_take_no_memory(tmp_path: Path, deep: str) -> None:
+    """Not more than some copies of it, and numbers may have any length."""
+    record = tmp_path / "large.jsonl"
+    text, number = "a" * 8_000_000, "9" * 5000
+    record.write_text(f'{{"id": 1, "x": "{text}\\n", "deep": {deep or 0}, "y": {number}}}\n')
+    child = (
+        "import resource, sys\n"
+        "from headrace.cli import hash\n"
+        "raw = open(sys.argv[1]).read()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "assert hash.json_keys(raw) == {'id', 'x', 'deep', 'y'}\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", child, str(record)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout) < 100_000, "kilobytes"
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from headrace import Batch, Schema
 
 RAW = "$raw"
-_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")\s*(:?)|[{}\[\]]')
+_TOKEN = re.compile(
+    r'("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*(:?)|[{}\[\]]'
+)  # possessive: a long text takes no memory
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,13 @@ def refuse_taken(names: Sequence[str], there: Iterable[str], where: str = "") ->
 
 def json_keys(raw: str) -> set[str]:
     """The keys of a record, which is known to be a JSON object; not those of what is nested in it."""
+    try:
+        return set(json.loads(raw, parse_int=str, parse_float=str))  # numbers may have any length here
+    except RecursionError:  # nested deeper than that reader goes
+        return _outer_keys(raw)
+
+
+def _outer_keys(raw: str) -> set[str]:
     found, depth = set(), 0
     for token in _TOKEN.finditer(raw):
         if token[1] is None:
