@@ -15,7 +15,8 @@ from stack.airports import READER, Pair
 from stack.airports.pair import DATABASE
 from tests.real.conftest import Running, wait_for
 
-pytestmark = [pytest.mark.airflow, pytest.mark.real, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1500)]
+"""The schedule's own runs are waited out, each of them up to five minutes."""
 
 DAG_ID = "airports_vault"
 VAULT = "airflow_airports"
@@ -54,8 +55,9 @@ class Airline:
         """Whether no run is under way and the schedule starts none within two minutes."""
         self.confirm()
         client = self.running.airflow.client()
-        active = client.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns?state=queued&state=running")
+        # asked first: a run that is made between the two questions is then among the active ones
         planned = client.request("GET", f"/api/v2/dags/{DAG_ID}")["next_dagrun_run_after"]
+        active = client.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns?state=queued&state=running")
         soon = datetime.now(UTC) + timedelta(minutes=2)
         return not active["dag_runs"] and datetime.fromisoformat(planned) > soon
 
