@@ -3,11 +3,13 @@
 
 #if defined(__x86_64__)
 extern const hr_json_looker hr_json_looker_avx512;
+extern const hr_json_looker hr_json_looker_avx2;
 #endif
 
 static const hr_json_looker *const hr_json_lookers[] = {
 #if defined(__x86_64__)
     &hr_json_looker_avx512,
+    &hr_json_looker_avx2,
 #endif
     NULL,
 };

@@ -4,7 +4,7 @@
  * members which somebody wants are read. When it cannot prove the record sound it says no more than that: the scalar reader (json.c,
  * json_scan.c) decides, and words the error. So the scalar reader is always there, and always the judge.
  *
- * Two steps, both without a branch for each token:
+ * Two steps, both without a branch for each token (json_index_avx512.c; json_index_avx2.c describes its own):
  * 1. 64 bytes of text at a time: where strings begin and end (the exclusive or of all quotes before, by carry-less multiplication), control
  *    characters, escapes, UTF-8. What stands outside strings, one quote for each string and no white space, is moved together: the bones.
  *    Of 1.5 KB of text some 300 bytes remain.
@@ -33,6 +33,8 @@ typedef struct hr_json_index {
     uint8_t scalars[16 + HR_JSON_INDEX_MOST + 144]; /* numbers and literals with the byte behind each, from the 16th byte on; */
     uint64_t members[HR_JSON_INDEX_BLOCKS + 1];     /* a bit for each joint, then for each bone, before (at) such a key */
     uint64_t member_bones[HR_JSON_INDEX_BLOCKS + 1];
+    uint16_t places[HR_JSON_INDEX_MOST + 128]; /* without bones, joints and members: where brackets, colons and commas stand, */
+    uint16_t pairs[HR_JSON_INDEX_MOST + 128];  /* and each with the byte before it */
 } hr_json_index;
 
 /* One way to look. */

@@ -1,5 +1,5 @@
 /* csrc/core/json/json_index_avx512.c: hr_json_looker for x86-64 with AVX-512 VBMI2 (Ice Lake, Zen 4 and later). */
-#include "json_index.h"
+#include "json_index_parts.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -91,10 +91,9 @@ HR_BONES_INLINE __m512i hr_bones_load(const void *p)
 /* What goes on from block to block. */
 typedef struct hr_text_state {
     uint64_t in_string; /* all ones or zero */
-    uint64_t escaped;   /* the first byte is escaped by the one before */
     uint64_t bad;
-    uint64_t high;            /* the block before had bytes above ASCII in its last places */
-    const char *escape_until; /* backslashes before this are part of an escape that was checked */
+    uint64_t high; /* the block before had bytes above ASCII in its last places */
+    hr_json_escapes escapes;
 } hr_text_state;
 
 /* The bits from each set one up to the one before the next. */
@@ -103,54 +102,15 @@ HR_BONES_INLINE uint64_t hr_bones_between(uint64_t quotes)
     return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t)quotes), _mm_set1_epi8((char)0xff), 0));
 }
 
-/* Which bytes are escaped by a backslash before them, and whether the escapes that begin in the block are sound. */
-HR_BONES_TARGET static __attribute__((noinline)) uint64_t hr_bones_escapes(const hr_json_scan *scan, const char *block,
-                                                                           uint64_t backslashes, hr_text_state *state)
+HR_BONES_INLINE __m512i hr_bones_table(const uint8_t table[16])
 {
-    uint64_t escaped = state->escaped, left = backslashes & ~state->escaped;
-
-    state->escaped = 0;
-    while (left != 0) {
-        unsigned at = (unsigned)__builtin_ctzll(left);
-        const char *p = block + at;
-
-        if (p >= state->escape_until) {
-            state->escape_until = hr_json_skip_escape(scan, p);
-            if (state->escape_until == NULL) {
-                state->escape_until = scan->start;
-                state->bad = 1;
-            }
-        }
-        left &= left - 1;
-        if (at == 63) {
-            state->escaped = 1;
-        } else {
-            escaped |= UINT64_C(2) << at;
-            left &= ~(UINT64_C(2) << at);
-        }
-    }
-    return escaped;
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)table));
 }
 
-/* UTF-8, after Keiser and Lemire ("Validating UTF-8 in less than one instruction per byte"): three look-ups tell of each pair of bytes
- * which of eight mistakes it can be; continuations that belong to leads two and three bytes before are no mistake. p[-3] to p[63] are read.
- */
+/* UTF-8 (json_index_parts.h): bytes that are not. p[-3] to p[63] are read. */
 HR_BONES_TARGET static __attribute__((noinline)) uint64_t hr_bones_utf8(const char *p)
 {
-    enum { SHORT = 1, LONG = 2, OVER3 = 4, LARGE = 8, SURROGATE = 16, OVER2 = 32, LARGE4 = 64, OVER4 = 64, TWO = 128 };
-    enum { CARRY = SHORT | LONG | TWO };
-    const __m512i high1 =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, (char)TWO, (char)TWO, (char)TWO, (char)TWO,
-                                             SHORT | OVER2, SHORT, SHORT | OVER3 | SURROGATE, SHORT | LARGE | LARGE4 | OVER4));
-    const __m512i low1 = _mm512_broadcast_i32x4(_mm_setr_epi8(
-        (char)(CARRY | OVER3 | OVER2 | OVER4), (char)(CARRY | OVER2), (char)CARRY, (char)CARRY, (char)(CARRY | LARGE),
-        (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4),
-        (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4),
-        (char)(CARRY | LARGE | LARGE4 | SURROGATE), (char)(CARRY | LARGE | LARGE4), (char)(CARRY | LARGE | LARGE4)));
-    const __m512i high2 = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(SHORT, SHORT, SHORT, SHORT, SHORT, SHORT, SHORT, SHORT, (char)(LONG | OVER2 | TWO | OVER3 | LARGE4 | OVER4),
-                      (char)(LONG | OVER2 | TWO | OVER3 | LARGE), (char)(LONG | OVER2 | TWO | SURROGATE | LARGE),
-                      (char)(LONG | OVER2 | TWO | SURROGATE | LARGE), SHORT, SHORT, SHORT, SHORT));
+    const __m512i high1 = hr_bones_table(hr_utf8_high1), low1 = hr_bones_table(hr_utf8_low1), high2 = hr_bones_table(hr_utf8_high2);
     const __m512i nibble = _mm512_set1_epi8(0x0f);
     __m512i v = hr_bones_load(p), before = hr_bones_load(p - 1), before2 = hr_bones_load(p - 2), before3 = hr_bones_load(p - 3);
     __m512i first = _mm512_shuffle_epi8(high1, _mm512_and_si512(_mm512_srli_epi16(before, 4), nibble));
@@ -159,7 +119,7 @@ HR_BONES_TARGET static __attribute__((noinline)) uint64_t hr_bones_utf8(const ch
     __m512i wrong = _mm512_and_si512(_mm512_and_si512(first, second), third);
     uint64_t must =
         _mm512_cmpge_epu8_mask(before2, _mm512_set1_epi8((char)0xe0)) | _mm512_cmpge_epu8_mask(before3, _mm512_set1_epi8((char)0xf0));
-    __m512i must_be_two = _mm512_maskz_mov_epi8(must, _mm512_set1_epi8((char)TWO));
+    __m512i must_be_two = _mm512_maskz_mov_epi8(must, _mm512_set1_epi8((char)HR_UTF8_TWO));
 
     return _mm512_test_epi8_mask(_mm512_xor_si512(wrong, must_be_two), _mm512_xor_si512(wrong, must_be_two));
 }
@@ -183,17 +143,12 @@ static inline bool hr_bones_is_primitive(char c)
     return (unsigned char)c > ' ' && c != '"' && c != ',' && c != ':' && (c | 0x20) != '{' && (c | 0x20) != '}';
 }
 
-/* UTF-8 of a block, which may be the first or last: then it is copied, with spaces around it. */
+/* UTF-8 of a block, which may be the first or last. */
 HR_BONES_TARGET static __attribute__((noinline)) uint64_t hr_bones_encoding(const hr_json_scan *scan, const char *block)
 {
-    const char *from = block - scan->start >= 3 ? block - 3 : scan->start, *to = scan->end - block >= 64 ? block + 64 : scan->end;
     char room[3 + 64];
 
-    if (block - from == 3 && to - block == 64)
-        return hr_bones_utf8(block);
-    memset(room, ' ', sizeof(room));
-    memcpy(room + 3 - (block - from), from, (size_t)(to - from));
-    return hr_bones_utf8(room + 3);
+    return hr_bones_utf8(hr_json_index_edge(scan, block, room));
 }
 
 /* One block of 64 bytes v, which stand at `block` in the record; those that are not `valid` are behind its end. Appends its bones at `out`,
@@ -208,8 +163,8 @@ HR_BONES_INLINE uint8_t *hr_bones_block(const hr_json_scan *scan, __m512i v, con
     uint64_t odd = _mm512_cmpge_epu8_mask(_mm512_sub_epi8(v, _mm512_set1_epi8(' ')), _mm512_set1_epi8(0x60)) & valid;
     uint64_t before = state->in_string, inside, outside, keep;
 
-    if (HR_UNLIKELY((backslashes | state->escaped) != 0))
-        quotes &= ~hr_bones_escapes(scan, block, backslashes, state);
+    if (HR_UNLIKELY((backslashes | state->escapes.escaped) != 0))
+        quotes &= ~hr_json_index_escapes(scan, block, backslashes, &state->escapes);
     inside = hr_bones_between(quotes) ^ before; /* opening quotes and what follows, without the closing ones */
     state->in_string = (uint64_t)((int64_t)inside >> 63);
     outside = valid & ~(inside | quotes);
@@ -235,7 +190,7 @@ HR_BONES_INLINE uint8_t *hr_bones_block(const hr_json_scan *scan, __m512i v, con
 /* The bones of the whole record: how many. */
 HR_BONES_TARGET static size_t hr_bones_of_text(const hr_json_scan *scan, hr_json_index *index, uint64_t *bad)
 {
-    hr_text_state state = {0, 0, 0, 0, scan->start};
+    hr_text_state state = {0, 0, 0, {0, 0, scan->start}};
     uint8_t *first = index->bones + 16, *out = first;
     const char *p = scan->start;
     size_t block = 0;
@@ -249,7 +204,7 @@ HR_BONES_TARGET static size_t hr_bones_of_text(const hr_json_scan *scan, hr_json
     index->before[block] = (uint16_t)(out - first);
     out = hr_bones_block(scan, _mm512_maskz_loadu_epi8(valid, p), p, valid, &state, &index->kept[block], out);
     index->blocks = (uint32_t)block + 1;
-    *bad = state.bad | state.in_string;
+    *bad = state.bad | state.escapes.bad | state.in_string;
     return (size_t)(out - first);
 }
 
