@@ -119,3 +119,15 @@ def test_a_message_that_the_brokers_refuse_is_named(place: kit.Place) -> None:
         kit.run(**{**place.settings(topic, by="site:text", close_all=True), "to": to})
     assert "max.message.bytes, which has to be raised" in str(caught.value)
     assert kit.read(place.bootstrap, to) == []
+
+
+def test_no_more_is_sent_together_than_topics_take(place: kit.Place) -> None:
+    """Their limit is one of batches: letters, and results, that are small enough each."""
+    topic, to = place.new_topic(1, **LARGE), place.new_topic(1, **{"max.message.bytes": "30000"})
+    kafka_settings = {"bootstrap.servers": place.bootstrap}
+    headrace.topics.create(f"{place.job}-late", settings={"max.message.bytes": "50000"}, kafka=kafka_settings)
+    _send(place, topic, [(None, b"{" + _noise(60_000))] * 20)
+    _send(place, topic, [(None, place.frame(0, site=f"{n}" + _noise(5000).decode())) for n in range(20)])
+    receipt = kit.run(**{**place.settings(topic, by="site:text", close_all=True), "to": to})
+    assert (receipt.malformed, receipt.results) == (20, 20)
+    assert len(_letters(place)) == len(kit.read(place.bootstrap, to)) == 20

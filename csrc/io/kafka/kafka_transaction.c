@@ -225,14 +225,17 @@ static void hr_transaction_expect(hr_transaction *transaction, const char *const
             transaction->topics[i] = rd_kafka_topic_new(transaction->client->rk, topics[i], NULL);
 }
 
-int hr_transaction_open(const json_t *config, const char *name, const char *const *topics, int32_t topic_count, const atomic_bool *cancel,
-                        hr_transaction **out, hr_error *error)
+int hr_transaction_open(const json_t *config, const char *name, const char *const *topics, int32_t topic_count, int64_t batch_bytes,
+                        const atomic_bool *cancel, hr_transaction **out, hr_error *error)
 {
     const json_t *wanted = json_object_get(config, "transaction.timeout.ms");
-    char limit[32] = HR_TRANSACTION_LIMIT;
+    char limit[32] = HR_TRANSACTION_LIMIT, batch[32];
     /* a message may not outlive its transaction; what is sent is sent at once, as its transaction ends with it */
-    const hr_kafka_setting forced[] = {
-        {"transactional.id", name}, {"transaction.timeout.ms", limit}, {"message.timeout.ms", limit}, {"linger.ms", "2"}};
+    const hr_kafka_setting forced[] = {{"transactional.id", name},
+                                       {"transaction.timeout.ms", limit},
+                                       {"message.timeout.ms", limit},
+                                       {"linger.ms", "2"},
+                                       {"batch.size", batch}};
     hr_transaction *transaction = hr_calloc(1, sizeof(*transaction));
     rd_kafka_error_t *failed;
     int rc;
@@ -244,7 +247,9 @@ int hr_transaction_open(const json_t *config, const char *name, const char *cons
         snprintf(limit, sizeof(limit), "%lld", (long long)json_integer_value(wanted));
     else if (json_is_string(wanted))
         snprintf(limit, sizeof(limit), "%s", json_string_value(wanted));
-    rc = hr_kafka_client_open(config, HR_KAFKA_WRITER, forced, 4, hr_transaction_on_delivery, &transaction->client, error);
+    snprintf(batch, sizeof(batch), "%lld", (long long)batch_bytes);
+    rc = hr_kafka_client_open(config, HR_KAFKA_WRITER, forced, batch_bytes > 0 ? 5 : 4, hr_transaction_on_delivery, &transaction->client,
+                              error);
     if (rc == HR_OK) {
         transaction->client->cancel = cancel;
         transaction->client->delivery = transaction;

@@ -25,9 +25,10 @@ void hr_outbox_free(hr_outbox *outbox);
 typedef struct hr_transaction hr_transaction;
 
 /* Take the name over, whoever has it, and wait until its last transaction is over. `cancel` ends every wait. Messages to `topics` (NULL is
- * skipped) can be sent without a delay; to others too, later. The Kafka setting transaction.timeout.ms holds, and is 60 s otherwise. */
-int hr_transaction_open(const json_t *config, const char *name, const char *const *topics, int32_t topic_count, const atomic_bool *cancel,
-                        hr_transaction **out, hr_error *error);
+ * skipped) can be sent without a delay; to others too, later. The Kafka setting transaction.timeout.ms holds, and is 60 s otherwise.
+ * batch_bytes: larger ones are not sent, unless of one message; 0: as the settings say. */
+int hr_transaction_open(const json_t *config, const char *name, const char *const *topics, int32_t topic_count, int64_t batch_bytes,
+                        const atomic_bool *cancel, hr_transaction **out, hr_error *error);
 
 /* Send all of the outbox, with the offsets for the group of `member` (offsets NULL: none), and commit. *lost: another owner has the name,
  * or the member is no longer of its group, or its time was up: nothing was published, and nothing can be (HR_OK). HR_EKAFKA when the

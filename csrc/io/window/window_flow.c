@@ -227,7 +227,7 @@ int hr_flow_open(hr_window_job *job, hr_kafka_client *admin, int32_t partition, 
         snprintf(name, sizeof(name), "headrace.window.%s.%d", config->job, (int)partition);
     rc = hr_flow_allocate(flow, error);
     if (rc == HR_OK)
-        rc = hr_transaction_open(config->kafka, name, topics, 4, &job->cancel, &flow->transaction, error);
+        rc = hr_transaction_open(config->kafka, name, topics, 4, job->batch_bytes, &job->cancel, &flow->transaction, error);
     if (rc == HR_OK)
         rc = hr_window_state_read(config->kafka, admin, config->state, partition, &job->cancel, &flow->state, &found, error);
     if (rc == HR_OK && found)

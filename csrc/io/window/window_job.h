@@ -59,6 +59,7 @@ typedef struct hr_window_job {
     int64_t deadline_ms;            /* 0 none */
     int64_t message_bytes;          /* a message may have, as the producer's settings say */
     int64_t letter_bytes;           /* a dead letter may have, as its topic's settings say, too */
+    int64_t batch_bytes;            /* messages that are sent together may have; 0: as the producer's settings say */
     atomic_llong *ends;             /* of each partition: where the run ends; grows when other processes come */
     atomic_int ends_version;        /* counts up when ends have grown */
     atomic_int *owned;              /* of each partition, and of the second stage behind them: shares of this process's workers */

@@ -113,19 +113,32 @@ static int hr_window_topic_own(hr_kafka_client *admin, const hr_window_job *job,
     return rc;
 }
 
-/* How large messages may be. What the brokers do not tell is found out when one is refused. */
-static int hr_window_topic_limits(hr_kafka_client *admin, hr_window_job *job, hr_error *error)
+/* *least becomes what the topic takes, when that is less. What the brokers do not tell is found out when a message is refused. */
+static int hr_window_topic_limit(hr_kafka_client *admin, const char *topic, int64_t *least, hr_error *error)
 {
     char text[32];
     int64_t most;
 
-    job->message_bytes = job->letter_bytes = hr_kafka_client_number(admin, "message.max.bytes", HR_TOPIC_MESSAGE);
-    if (job->config.late == NULL)
-        return HR_OK;
-    HR_RETURN_NOT_OK(hr_kafka_topic_setting(admin, job->config.late, "max.message.bytes", HR_KAFKA_TIMEOUT_MS, text, sizeof(text), error));
+    HR_RETURN_NOT_OK(hr_kafka_topic_setting(admin, topic, "max.message.bytes", HR_KAFKA_TIMEOUT_MS, text, sizeof(text), error));
     most = strtoll(text, NULL, 10);
-    if (most > 0 && most < job->letter_bytes)
-        job->letter_bytes = most;
+    if (most > 0 && most < *least)
+        *least = most;
+    return HR_OK;
+}
+
+/* How large messages may be, and batches of them, which brokers look at: librdkafka would put small ones together to more than a topic
+ * with a low limit takes. */
+static int hr_window_topic_limits(hr_kafka_client *admin, hr_window_job *job, hr_error *error)
+{
+    int64_t batch = hr_kafka_client_number(admin, "batch.size", HR_TOPIC_MESSAGE), least = batch;
+
+    job->message_bytes = job->letter_bytes = hr_kafka_client_number(admin, "message.max.bytes", HR_TOPIC_MESSAGE);
+    HR_RETURN_NOT_OK(hr_window_topic_limit(admin, job->config.to, &least, error));
+    if (job->config.late != NULL)
+        HR_RETURN_NOT_OK(hr_window_topic_limit(admin, job->config.late, &job->letter_bytes, error));
+    least = job->letter_bytes < least ? job->letter_bytes : least;
+    if (least < batch && json_object_get(job->config.kafka, "batch.size") == NULL)
+        job->batch_bytes = least;
     return HR_OK;
 }
 
