@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from headrace import Batch, Schema, _headrace
+from headrace.cli import main
 
 MD5 = _headrace.hash_kernels()["md5"]
 SHA256 = _headrace.hash_kernels()["sha256"]
@@ -333,6 +336,23 @@ def test_command_leaves_no_empty_rejects(tmp_path: Path) -> None:
     link.symlink_to(aside)
     assert run(*words, str(link), text='{"id": 1}\n')[0] == 0
     assert (link.is_symlink(), aside.read_text()) == (True, "")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EBUSY, errno.ENOENT])
+def test_command_leaves_rejects_that_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """In a folder that others own, or a file that is mounted: nothing was rejected, and that is no failure."""
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    record, rejects, out = tmp_path / "in.jsonl", tmp_path / "r.jsonl", tmp_path / "out.jsonl"
+    record.write_text('{"id": 1}\n')
+    rejects.write_text("of an older run")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert main(["hash", str(record), "--key", "hk=id", "--out", str(out), "--rejects", str(rejects)]) == 0
+    assert (out.read_text(), rejects.read_text()) == (f'{{"id": 1,"hk":"{md5("1")}"}}\n', "")
 
 
 @pytest.mark.parametrize(

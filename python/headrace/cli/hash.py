@@ -22,7 +22,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -222,7 +222,8 @@ def csv_header(piece: bytes, delimiter: str, hashes: Sequence[Hash]) -> bytes:
 @contextmanager
 def _rejects(name: str) -> Iterator[IO[bytes]]:
     """The file for rejects, empty; its folder is made when it is missing. It is there from the start, so that
-    a place where nothing can be written is noticed at once, and goes when nothing was rejected.
+    a place where nothing can be written is noticed at once, and goes when nothing was rejected; where it may
+    not be removed, as in a folder of somebody else's, it stays, empty.
     """
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -234,7 +235,8 @@ def _rejects(name: str) -> Iterator[IO[bytes]]:
             made = os.fstat(file.fileno())
             # not a pipe, a terminal or /dev/null, nor what a link leads to
             if stat.S_ISREG(made.st_mode) and made.st_size == 0 and not path.is_symlink():
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
 
 
 def run(arguments: argparse.Namespace) -> int:
