@@ -127,6 +127,18 @@ def test_spooled_files_have_the_same_name_each_time(tmp_path: Path) -> None:
         assert Path(first).stat().st_mode & 0o77 == 0
 
 
+def test_what_a_killed_load_has_spooled_goes_with_the_next_one(tmp_path: Path) -> None:
+    """NiFi hands the flow file over again. The kill may come when half of the content is written."""
+    for kill in ("os.replace = lambda draft, path: os._exit(9)", "os.unlink = lambda path: os._exit(9)"):
+        child = f"import os; {kill}\nfrom headrace.nifi import work\n"
+        child += f"with work.spooled({str(tmp_path)!r}, 'a.jsonl', b'1'): pass"
+        assert subprocess.run([sys.executable, "-c", child], check=False).returncode == 9
+        assert len(list(tmp_path.iterdir())) == 1
+        with work.spooled(str(tmp_path), "a.jsonl", b"1"):
+            pass
+        assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("error", [FatalError("no", code="schema"), RetriableError("away"), MemoryError()])
 def test_spooled_files_go_when_a_load_fails(tmp_path: Path, error: Exception) -> None:
     """NiFi has the content, and hands it over again: nobody else would ever remove the file."""

@@ -158,7 +158,7 @@ def spooled(folder: str, name: str, content: bytes) -> Iterator[str]:
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, _SAFE.sub("_", name))
-    draft = f"{path}.{os.getpid()}.new"
+    draft = f"{path}.new"
     made = (draft, path)
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
