@@ -157,11 +157,20 @@ class Rest:
         """A processor as it stands."""
         return dict(self.ask("GET", f"/processors/{number}"))
 
-    def change(self, number: str, component: Mapping[str, Any]) -> None:
-        """Change a processor."""
-        revision = self.processor(number)["revision"]
-        body = {"revision": revision, "component": {"id": number, **component}}
-        self.ask("PUT", f"/processors/{number}", body)
+    def change(self, number: str, component: Mapping[str, Any], patience: float = 60) -> None:
+        """Change a processor. Waits while it ends its last task, as `set_processor` does."""
+
+        def accepted() -> bool:
+            body = {"revision": self.processor(number)["revision"], "component": {"id": number, **component}}
+            try:
+                self.ask("PUT", f"/processors/{number}", body)
+            except NiFiError as error:
+                if error.status == 400 and "while the Processor is running" in str(error):
+                    return False
+                raise
+            return True
+
+        self.until(accepted, patience, "a processor to take its settings")
 
     def connect(self, group: str, source: str, target: str, relationships: Sequence[str]) -> str:
         """A connection between two processors; its id."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import shutil
 import signal
@@ -113,6 +115,20 @@ class NiFi(Service):
         super().kill()
         if process is not None:
             process.stop(signal.SIGKILL, 1)
+
+    def saved_state(self, processor: str) -> str | None:
+        """What the flow on disk says of a processor: RUNNING or else, None when it is not in it. NiFi writes
+        what it was told a moment after it has answered.
+        """
+        with gzip.open(self.conf / "flow.json.gz", "rt", encoding="utf-8") as file:
+            groups = [json.load(file)["rootGroup"]]
+        while groups:
+            group = groups.pop()
+            for one in group["processors"]:
+                if one["instanceIdentifier"] == processor:
+                    return str(one["scheduledState"])
+            groups += group["processGroups"]
+        return None
 
     # -- inside
     # -----------------------------------------------------------------------------------------------

@@ -57,6 +57,25 @@ class Bench:
         rest.until(lambda: rest.processor(self.processor)["component"]["state"] == "STOPPED", 60, "a stop")
         return {name: rest.waiting(queue) for name, queue in self.queues.items()}
 
+    def start_anew(self) -> None:
+        """Stop the processor, if it runs, and start it."""
+        self.rest.set_processor(self.processor, "STOPPED")
+        self.rest.wait_valid_one(self.processor)
+        self.rest.set_processor(self.processor, "RUNNING")
+
+    def said(self) -> str:
+        """What is known of the processor when a test waited for it in vain."""
+        one = self.rest.processor(self.processor)
+        part, status = one["component"], one["status"]["aggregateSnapshot"]
+        errors = [
+            attributes.get("headrace.error") for attributes, _ in self.rest.waiting(self.queues["failure"])
+        ]
+        return (
+            f"{part['state']}, {part['validationStatus']} {part.get('validationErrors') or ''}, "
+            f"tasks {status['taskCount']}, threads {status['activeThreadCount']}, "
+            f"queues {self.rest.queued(self.group)}, errors {errors}, bulletins {self.rest.bulletins()}"
+        )
+
     def counts(self) -> dict[str, int]:
         """How many flow files wait at each relationship that has any."""
         found = {
