@@ -112,8 +112,8 @@ def copy() -> None:
     for shared in (".venv", "build/kafka", "build/connect"):
         link = TREE / shared
         link.parent.mkdir(parents=True, exist_ok=True)
-        if shared != ".venv":
-            (ROOT / shared).mkdir(parents=True, exist_ok=True)  # what the tests fetch is kept there for the next run
+        if shared != ".venv":  # what the tests fetch is kept there for the next run
+            (ROOT / shared).mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
             link.symlink_to(ROOT / shared)
     (TREE / "csrc/module/coverage_dump.c").write_text(DUMP)
