@@ -9,12 +9,29 @@
 #include "check.h"
 #include "io/kafka/schema_registry.h"
 
-/* Numbers below 100 have a schema, 100 to 9999 have none, 10000 is answered when the test lets it, above all fails. */
-enum { MISSING = 100, HELD = 10000, FAILS };
+/* Numbers below 100 have a schema, 100 to 9999 have none, 10000 is answered when the test lets it, above all fails, but for
+ * those from 20000 on, which are answered as ODD says. */
+enum { MISSING = 100, HELD = 10000, FAILS, ODD = 20000, BUSY = 30000, HUGE_ANSWER, LOGIN };
+
+static const struct {
+    int status;
+    const char *body, *message; /* NULL: a schema after all */
+    int code;
+} odd[] = {
+    {200, "{\"schema\": \"\\\"int\\\"\", \"schemaType\": \"AVRO\", \"references\": []}", NULL, HR_OK},
+    {200, "{\"schema\": \"{}\", \"schemaType\": \"PROTOBUF\"}", "is not Avro but PROTOBUF", HR_EDATA},
+    {200, "{\"schema\": \"{}\", \"references\": [{\"name\": \"a\"}]}", "refers to other schemas", HR_EDATA},
+    {200, "{\"schema\": 3}", "is its address right?", HR_EIO},
+    {200, "<html>", "is its address right?", HR_EIO},
+    {200, "", "is its address right?", HR_EIO},
+    {418, "{}", "HTTP status 418 for schema", HR_EUSAGE},
+    {401, "{}", "does not let us in", HR_EUSAGE},
+};
 
 static struct {
     int listener, port;
     atomic_int asked;
+    atomic_int busy; /* so many more requests fail */
     atomic_bool held, release;
 } server;
 
@@ -25,6 +42,17 @@ static void answer(int fd, int status, const char *body)
 
     if (write(fd, text, (size_t)n) != n)
         abort();
+}
+
+/* More than any schema has, until the other side has heard enough. */
+static void answer_without_end(int fd)
+{
+    static const char head[] = "HTTP/1.1 200 x\r\n\r\n", blanks[65536] = {0};
+
+    if (send(fd, head, sizeof(head) - 1, MSG_NOSIGNAL) < 0)
+        abort();
+    while (send(fd, blanks, sizeof(blanks), MSG_NOSIGNAL) > 0)
+        ;
 }
 
 static void *serve(void *nothing)
@@ -45,7 +73,17 @@ static void *serve(void *nothing)
                 while (!atomic_load(&server.release))
                     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
             }
-            if (id < MISSING || id == HELD)
+            if (id == BUSY && atomic_load(&server.busy) > 0) {
+                atomic_fetch_sub(&server.busy, 1);
+                answer(fd, id % 2 == atomic_load(&server.busy) % 2 ? 503 : 429, "{}");
+            } else if (id == HUGE_ANSWER) {
+                answer_without_end(fd);
+            } else if (id == LOGIN) {
+                bool known = strstr(request, "Authorization: Basic bWU6c2VjcmV0\r\n") != NULL;
+                answer(fd, known ? 200 : 401, known ? odd[0].body : "{}");
+            } else if (id >= ODD && id < BUSY)
+                answer(fd, odd[id - ODD].status, odd[id - ODD].body);
+            else if (id < MISSING || id == HELD || id == BUSY)
                 answer(fd, 200, "{\"schema\": \"\\\"int\\\"\"}");
             else if (id < HELD)
                 answer(fd, 404, "{}");
@@ -68,16 +106,21 @@ static void start(pthread_t *thread)
     server.port = ntohs(address.sin_port);
 }
 
-static hr_registry *open_registry(void)
+static hr_registry *open_as(const char *user, const char *password)
 {
     char url[64];
     hr_registry *registry;
     hr_error error;
 
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/", server.port);
-    if (hr_registry_open(url, NULL, NULL, &registry, &error) != HR_OK)
+    if (hr_registry_open(url, user, password, &registry, &error) != HR_OK)
         abort();
     return registry;
+}
+
+static hr_registry *open_registry(void)
+{
+    return open_as(NULL, NULL);
 }
 
 static int find(hr_registry *registry, int32_t id, hr_error *error)
@@ -232,6 +275,71 @@ static void test_what_is_known_does_not_wait(void)
     hr_registry_free(registry);
 }
 
+/* Answers that are no schema, or none that can be used: the message says which. */
+static void test_odd_answers(void)
+{
+    for (int i = 0; i < (int)(sizeof(odd) / sizeof(odd[0])); i++) {
+        hr_registry *registry = open_registry();
+        hr_error error;
+        int rc = find(registry, ODD + i, &error);
+
+        CHECK(rc == odd[i].code, "answer %d: %d %s", i, rc, error.message);
+        CHECK(odd[i].message == NULL || strstr(error.message, odd[i].message) != NULL, "answer %d: %s", i, error.message);
+        hr_registry_free(registry);
+    }
+}
+
+/* A registry that is overloaded is asked again, but not for ever. */
+static void test_a_busy_registry(void)
+{
+    hr_registry *registry = open_registry();
+    hr_error error;
+    int before = atomic_load(&server.asked);
+
+    atomic_store(&server.busy, 2);
+    CHECK(find(registry, BUSY, &error) == HR_OK, "%s", error.message);
+    CHECK(atomic_load(&server.asked) == before + 3, "asked %d times", atomic_load(&server.asked) - before);
+    hr_registry_free(registry);
+    registry = open_registry();
+    atomic_store(&server.busy, 1000);
+    CHECK(find(registry, BUSY, &error) == HR_EIO && strstr(error.message, "HTTP status") != NULL, "%s", error.message);
+    CHECK(atomic_load(&server.busy) == 1000 - 4, "asked %d times", 1000 - atomic_load(&server.busy));
+    hr_registry_free(registry);
+}
+
+/* An answer beyond all measure is not read to its end. */
+static void test_an_answer_without_end(void)
+{
+    hr_registry *registry = open_registry();
+    hr_error error;
+
+    CHECK(find(registry, HUGE_ANSWER, &error) == HR_EIO && strstr(error.message, "does not answer") != NULL, "%s", error.message);
+    hr_registry_free(registry);
+}
+
+static void test_user_and_password(void)
+{
+    hr_registry *registry = open_as("me", "secret");
+    hr_error error;
+
+    CHECK(find(registry, LOGIN, &error) == HR_OK, "%s", error.message);
+    hr_registry_free(registry);
+    registry = open_as("me", NULL);
+    CHECK(find(registry, LOGIN, &error) == HR_EUSAGE && strstr(error.message, "check user and password") != NULL, "%s", error.message);
+    hr_registry_free(registry);
+}
+
+static void test_addresses(void)
+{
+    hr_registry *registry;
+    hr_error error;
+
+    CHECK(hr_registry_open("127.0.0.1:8081", NULL, NULL, &registry, &error) == HR_EUSAGE && registry == NULL);
+    CHECK(hr_registry_open("http://me:secret@host", NULL, NULL, &registry, &error) == HR_EUSAGE && registry == NULL);
+    CHECK(strstr(error.message, "secret") == NULL, "%s", error.message);
+    hr_registry_free(NULL);
+}
+
 int main(void)
 {
     pthread_t thread;
@@ -242,6 +350,11 @@ int main(void)
     test_a_failure_is_remembered();
     test_a_wait_is_cancelled();
     test_what_is_known_does_not_wait();
+    test_odd_answers();
+    test_a_busy_registry();
+    test_an_answer_without_end();
+    test_user_and_password();
+    test_addresses();
     shutdown(server.listener, SHUT_RDWR);
     pthread_join(thread, NULL);
     close(server.listener);

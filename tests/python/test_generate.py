@@ -12,7 +12,7 @@ from pathlib import Path
 
 import headrace
 import pytest
-from headrace import Progress, Schema, decode_json
+from headrace import Progress, Schema, _headrace, decode_json
 
 UNTIL = 1_795_000_000
 PURCHASES = [
@@ -196,6 +196,61 @@ def test_a_truth_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(headrace.HeadraceError, match="cannot be written"):
         headrace.generate("frames", 1, tmp_path / "a", truth=tmp_path / "nowhere" / "t")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_of_the_module_itself(tmp_path: Path) -> None:
+    """null stands for what was not told; a truth without a path is refused."""
+    path = tmp_path / "x.jsonl"
+
+    def make(**more: object) -> None:
+        to = {"kind": "file", "path": str(path)}
+        _headrace.generate(json.dumps({"data": "frames", "count": 3, "to": to} | more))
+
+    make(settings={"seed": None, "rate": 1}, truth=None)
+    assert len(path.read_bytes().splitlines()) == 3
+    for truth in ({}, {"path": ""}, {"path": 3}):
+        with pytest.raises(headrace.UsageError, match='"truth" must have a path'):
+            make(truth=truth)
+    with pytest.raises(headrace.UsageError, match="must be a whole number"):
+        make(settings={"seed": "x"})
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_that_cannot_be_put_in_place(tmp_path: Path) -> None:
+    """A folder of that name stands there: nothing is left beside it."""
+    folder = tmp_path / "x.jsonl"
+    folder.mkdir()
+    with pytest.raises(headrace.HeadraceError, match="cannot be"):
+        headrace.generate("customers", 1, folder)
+    with pytest.raises(headrace.HeadraceError, match="cannot be"):
+        headrace.generate("frames", 1, tmp_path / "y.jsonl", truth=folder)
+    assert folder.is_dir()
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
+def test_a_full_disk_is_told(name: str, tmp_path: Path) -> None:
+    """A limit on the size of files stands for it. What was written so far goes."""
+    program = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "import resource, signal, headrace\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
+        "try:\n"
+        f"    headrace.generate('customers', int(sys.argv[1]), {str(tmp_path / name)!r})\n"
+        "except headrace.HeadraceError as error:\n"
+        "    print(error)\n"
+    )
+    for count in (2_000, 200_000):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(count)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert "cannot be written: File too large" in done.stdout, done.stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_command_writes_the_truth_beside_the_frames(tmp_path: Path) -> None:

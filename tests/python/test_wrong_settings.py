@@ -6,8 +6,19 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from headrace import Batch, Connection, Schema, UsageError, _headrace, decode_json
+from headrace import (
+    Batch,
+    Connection,
+    RetriableError,
+    Schema,
+    UsageError,
+    _headrace,
+    decode_avro,
+    decode_json,
+    partition,
+)
 
 SETTINGS: dict[str, Any] = {
     "job": "j",
@@ -43,6 +54,14 @@ BATCH, _ = decode_json('{"a":1}', Schema([("a", "int")]))
         ({"key": "a"}, '"key" must be a list of column names'),
         ({"key": [1]}, '"key" must be a list of column names'),
         ({"map": []}, 'setting "map" must be an object'),
+        ({"format": "debezium", "debezium": {"speed": 1}}, 'debezium: "speed" is no setting'),
+        ({"format": "debezium", "debezium": {"unavailable": ""}}, '"unavailable" must not be empty'),
+        ({"format": "debezium", "debezium": {"time": "minutes"}}, "adaptive"),
+        ({"format": "json", "debezium": {"time": "millis"}}, 'are for change events; the format is "json"'),
+        ({"format": "avro"}, 'give either "registry"'),
+        ({"format": "avro", "avro": {"registry": "ftp://host"}}, "must begin with http:// or https://"),
+        ({"format": "avro", "avro": {"registry": "http://me:secret@host"}}, "must not hold a user and password"),
+        ({"format": "csv", "avro": {"schema": '"int"'}}, "for the formats avro and debezium-avro"),
     ],
 )  # fmt: skip
 def test_a_load_refuses(changes: dict[str, Any], message: str) -> None:
@@ -69,6 +88,46 @@ def test_questions_to_kafka_must_be_json() -> None:
         _headrace.kafka_topics(b"{}")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="NUL"):
         _headrace.kafka_topics("{}\0")
+
+
+UNREACHABLE = {"bootstrap.servers": "127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("ask", "question", "message"),
+    [
+        (_headrace.kafka_create_topic, {"topic": "t", "partitions": 0}, "cannot have 0 partitions"),
+        (_headrace.kafka_create_topic, {"topic": "t", "partitions": 2**31}, "cannot have 2147483648 partitions"),
+        (_headrace.kafka_create_topic, {"topic": "t", "partitions": 1}, "not 0"),
+        (_headrace.kafka_create_topic, {"topic": "t", "partitions": 1, "replication": -2}, "not -2"),
+        (_headrace.kafka_create_topic, {"topic": "t", "partitions": 1, "replication": 40000}, "not 40000"),
+        (_headrace.kafka_create_topic, {"partitions": 1, "replication": 1}, "must name a topic"),
+        (_headrace.kafka_delete_topic, {"topic": 3}, "must name a topic"),
+        (_headrace.kafka_offsets, {}, "must name a topic"),
+        (_headrace.kafka_delete_group, {"group": None}, "must name a consumer group"),
+    ],
+)  # fmt: skip
+def test_questions_to_kafka_that_cannot_be(ask: Any, question: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        ask(json.dumps({"config": UNREACHABLE} | question))
+    assert message in str(caught.value)
+
+
+def test_what_a_reader_of_messages_refuses() -> None:
+    with pytest.raises(TypeError, match="callback must be callable, not int"):
+        _headrace.read_messages("{}", 3)  # type: ignore[arg-type]
+    with pytest.raises(UsageError):
+        _headrace.read_messages("{", print)
+
+
+@pytest.mark.parametrize("avro", [3, ["x"], {"1": "x"}, {-1: "x"}, {2**31: "x"}, {1: b"x"}, {1: None}])
+def test_schemas_of_avro_must_be_texts_by_number(avro: Any) -> None:
+    with pytest.raises(TypeError, match="a schema \\(str\\) or a dict of numbers and schemas"):
+        decode_avro([b""], BATCH.schema, avro)
+    with pytest.raises(OverflowError):
+        decode_avro([b""], BATCH.schema, {2**70: "x"})
+    with pytest.raises(UnicodeEncodeError):
+        decode_avro([b""], BATCH.schema, {1: "\ud800"})
 
 
 @pytest.mark.parametrize(
@@ -100,11 +159,18 @@ def test_arrow_capsules_are_taken_once_and_come_in_pairs() -> None:
         return SimpleNamespace(__arrow_c_array__=lambda: found)
 
     assert len(Batch.from_arrow(array(*pair))) == 1
+    with pytest.raises(ValueError, match="the Arrow array was taken before"):
+        Batch.from_arrow(array(*pair))
     for wrong in (array(*pair, 1), array(pair[1], pair[0]), array(1, 2)):
         with pytest.raises((TypeError, ValueError)):
             Batch.from_arrow(wrong)
     again = SimpleNamespace(__arrow_c_stream__=lambda: stream)
     assert len(Batch.from_arrow(again)) == 1
+    assert len(Batch.from_arrow(again)) == 0, "its rows came before"
+    taken = BATCH.__arrow_c_stream__()
+    pa.RecordBatchReader._import_from_c_capsule(taken)
+    with pytest.raises(ValueError, match="the Arrow stream was read before"):
+        Batch.from_arrow(SimpleNamespace(__arrow_c_stream__=lambda: taken))
     with pytest.raises(ValueError):
         Batch.from_arrow(SimpleNamespace(__arrow_c_stream__=lambda: pair[0]))
 
@@ -113,7 +179,43 @@ def test_a_map_must_be_a_mapping_of_texts() -> None:
     for wrong in (3, {"a": 3}, {3: "a"}, {"a": {"path": 3}}, {"a": {3: "x"}}):
         with pytest.raises((TypeError, AttributeError)):
             Schema([("a", "int")], wrong)  # type: ignore[arg-type]
+    for items in ([3], [("a",)], [("a", "x", "y")]):
+        with pytest.raises(TypeError, match="a mapping of column to source"):
+            Schema([("a", "int")], SimpleNamespace(items=lambda items=items: items, keys=list))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match='"seconds" is not a setting'):
         Schema([("a", "int")], {"a": {"seconds": "x"}})
     with pytest.raises(UsageError, match="use ignore or reject"):
         Schema([("a", "int")], unknown="fail")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"limits": {"max_seconds": 1e300}},
+        {"format": "debezium", "debezium": {"time": "millis", "decimal": "base64", "unavailable": "?"}},
+        {
+            "format": "avro",
+            "avro": {"registry": "http://127.0.0.1:1//"},
+            "registry_login": {"user": "a", "password": "b"},
+        },
+    ],
+)
+def test_settings_that_can_be_reach_the_server(changes: dict[str, Any]) -> None:
+    with pytest.raises(RetriableError, match="cannot connect to PostgreSQL"):
+        _headrace.run_load(json.dumps(SETTINGS | changes))
+
+
+def test_windows_of_too_many_kinds() -> None:
+    batch, _ = decode_json('{"at":"2026-01-01T00:00:00Z"}', Schema([("at", "timestamptz")]))
+    spec = ("w", "tumbling", "day", 1, 0, 0, 0)
+    with pytest.raises(ValueError, match="at most 16 kinds of windows at once, not 17"):
+        _headrace.window(batch, (spec,) * 17, "at", (), (("n", "count", None, 0),))
+
+
+def test_a_day_that_never_comes_is_in_no_period() -> None:
+    lines = '{"d":"2026-01-01"}\n{"d":"infinity"}\n{"d":"-infinity"}\n{"d":null}\n{"d":"5874897-12-31"}'
+    batch, rejects = decode_json(lines, Schema([("d", "date")]))
+    assert (len(batch), rejects) == (5, [])
+    parts = _headrace.partition(batch, "d", "day")
+    assert [(part[0], len(part[4])) for part in parts] == [("20260101", 1), (None, 4)]
+    assert len(partition(batch, "d", "day")) == 2
