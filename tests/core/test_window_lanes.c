@@ -325,8 +325,79 @@ static void test_faults(void)
     }
 }
 
+/* What is said of a lane, by its place and by its number; a lane that is dropped takes what it held with it, and holds nothing back. */
+static void test_stats(void)
+{
+    window_settings settings = minutes;
+    hr_window_lane_stats by_place, stats;
+    hr_window_stats all;
+    window_fixture f;
+
+    settings.jump = 60 * S;
+    settings.votes = 2;
+    window_open(&f, settings);
+    CHECK(window_row(&f, 5, 100, 1, 0) == HR_OK && window_row(&f, 5, 101, 1, 0) == HR_OK && window_row(&f, 9, 130, 2, 0) == HR_OK);
+    CHECK(window_row(&f, 9, 131, 2, 0) == HR_OK && window_row(&f, 5, 5000, 3, 0) == HR_OK && window_row(&f, 5, INT64_MIN, 4, 0) == HR_OK);
+    CHECK(window_row(&f, 5, 20, 5, 0) == HR_OK);
+    CHECK(hr_windows_lane_find(f.windows, 5, &stats) && !hr_windows_lane_find(f.windows, 6, &stats));
+    hr_windows_lane_stats(f.windows, 0, &by_place);
+    CHECK(memcmp(&by_place, &stats, sizeof(stats)) == 0);
+    CHECK(stats.lane == 5 && !stats.idle && stats.position == 5 && stats.high == 101 * S && stats.watermark == 41 * S);
+    CHECK(stats.rows == 5 && stats.untimed == 1 && stats.late == 0 && stats.held == 1, "%d held, %d late", (int)stats.held,
+          (int)stats.late);
+    CHECK(hr_windows_reached(f.windows) == 41 * S);
+    hr_windows_stats(f.windows, &all);
+    CHECK(all.watermark == 41 * S && all.lanes == 2 && all.rows == 7 && all.untimed == 1);
+    window_expect(&f, false, "");
+    hr_windows_drop_lane(f.windows, 6); /* not known */
+    hr_windows_drop_lane(f.windows, 5);
+    CHECK(!hr_windows_lane_find(f.windows, 5, &stats) && hr_windows_lane_find(f.windows, 9, &stats) && stats.watermark == 71 * S);
+    CHECK(hr_windows_position(f.windows, 5) == INT64_MIN && hr_windows_reached(f.windows) == 71 * S);
+    window_expect(&f, false, "0-60:1 ");
+    CHECK(hr_windows_idle(f.windows, 9, NULL) == HR_OK && hr_windows_lane_find(f.windows, 9, &stats) && stats.idle);
+    window_expect(&f, true, "60-120:1 120-180:1 ");
+    window_close(&f);
+}
+
+/* Rows that were to be read again and are gone: said so, the windows go on. A lane that comes after windows were closed begins there. */
+static void test_reach(void)
+{
+    window_fixture f, g;
+    hr_buffer first = {0}, last = {0};
+    int64_t epoch;
+
+    window_open(&f, minutes);
+    CHECK(hr_windows_lane(f.windows, 0, NULL) == HR_OK);
+    CHECK(hr_windows_save(f.windows, false, &first, &epoch, NULL) == HR_OK);
+    for (int64_t at = 0; at < 300; at += 30)
+        CHECK(window_row(&f, 0, at, at, 0) == HR_OK);
+    CHECK(hr_windows_save(f.windows, false, &last, &epoch, NULL) == HR_OK);
+    window_open(&g, minutes);
+    CHECK(hr_windows_load(g.windows, first.data, first.size, &g.error) == HR_OK, "%s", g.error.message);
+    CHECK(hr_windows_resume(g.windows, last.data, last.size, &g.error) == HR_OK, "%s", g.error.message);
+    CHECK(window_row(&g, 0, 0, 0, 0) == HR_OK && window_row(&g, 0, 30, 30, 0) == HR_OK);
+    window_expect(&g, false, ""); /* as long as rows are read again nothing is closed, and nothing saved */
+    hr_buffer_free(&first);
+    CHECK(hr_windows_save(g.windows, true, &first, &epoch, &g.error) == HR_EUSAGE && first.size == 0, "%s", g.error.message);
+    CHECK(hr_windows_reach(g.windows, 0, &g.error) == HR_OK && hr_windows_reach(g.windows, 77, &g.error) == HR_OK);
+    CHECK(hr_windows_position(g.windows, 0) == 10);
+    window_expect(&g, false, "");
+    CHECK(window_row(&g, 0, 120, 1, 0) == HR_OK);
+    window_expect(&g, false, "0-60:2 ");
+    CHECK(hr_windows_save(g.windows, true, &first, &epoch, &g.error) == HR_OK, "%s", g.error.message);
+    CHECK(hr_windows_load(g.windows, first.data, first.size, &g.error) == HR_EUSAGE, "these are not fresh");
+    CHECK(window_row(&g, 4, 59, 1, 0) == HR_OK && window_row(&g, 4, 60 * 60, 1, 0) == HR_OK);
+    CHECK(window_verdicts(&g, "4/0:late ") == 0);
+    hr_buffer_free(&first);
+    hr_buffer_free(&last);
+    window_close(&f);
+    window_close(&g);
+}
+
 int main(void)
 {
+    test_stats();
+    test_reach();
     test_raise();
     test_raise_again();
     test_held_over_a_restart();

@@ -162,8 +162,109 @@ static void test_error(int precision, int64_t n, int seeds)
     CHECK(fabs(sum) < promised * 4 / sqrt((double)seeds) + 0.002, "p %d, n %d: bias %.4f", precision, (int)n, sum);
 }
 
+/* A bitmap grows with the dictionary that numbers its values. */
+static void test_bitmap_growth(void)
+{
+    hr_value_set set;
+
+    hr_value_set_init(&set, false);
+    for (uint32_t v = 0; v < 5000; v++) {
+        CHECK(hr_value_set_reserve(&set, 1, 5000, 7, NULL) == HR_OK);
+        hr_value_set_add(&set, v, 7);
+    }
+    CHECK(set.form == HR_SET_BITMAP && hr_value_set_has_room(&set, 5000) && !hr_value_set_has_room(&set, 70000));
+    hr_fault_arm(1, false);
+    CHECK(hr_value_set_reserve(&set, 1, 70000, 7, NULL) == HR_ENOMEM && set.count == 5000 && hr_value_set_has(&set, 4999, 7));
+    hr_fault_arm(0, false);
+    CHECK(hr_value_set_reserve(&set, 1, 70000, 7, NULL) == HR_OK && hr_value_set_has_room(&set, 70000));
+    CHECK(!hr_value_set_has(&set, 69999, 7));
+    hr_value_set_add(&set, 69999, 7);
+    for (uint32_t v = 0; v < 70000; v++)
+        CHECK(hr_value_set_has(&set, v, 7) == (v < 5000 || v == 69999));
+    CHECK(set.count == 5001);
+    hr_value_set_free(&set);
+}
+
+/* A sketch of the numbers [from, to), of precision 4: two tokens, then registers. */
+static hr_hll small_sketch(uint64_t from, uint64_t to)
+{
+    hr_hll sketch;
+
+    hr_hll_init(&sketch, 4);
+    for (uint64_t i = from; i < to; i++) {
+        CHECK(hr_hll_reserve(&sketch, hr_hll_hash_number(i), NULL) == HR_OK);
+        hr_hll_add(&sketch, hr_hll_hash_number(i));
+    }
+    return sketch;
+}
+
+/* Tokens and registers, merged in any order, are what one sketch of all would be; without memory nothing changes. */
+static void test_merge(void)
+{
+    for (uint64_t n = 0; n < 5; n++)
+        for (uint64_t from = 0; from < 5; from++)
+            for (uint64_t to = from; to < 5; to++)
+                for (uint64_t one = 0; one <= 5; one++) {
+                    uint64_t hash = hr_hll_hash_number(one);
+                    hr_hll a = small_sketch(0, n), b = small_sketch(from, to), whole = small_sketch(0, n);
+                    int rc;
+
+                    for (uint64_t i = from; i < to; i++) {
+                        CHECK(hr_hll_reserve(&whole, hr_hll_hash_number(i), NULL) == HR_OK);
+                        hr_hll_add(&whole, hr_hll_hash_number(i));
+                    }
+                    if (one < 5) { /* and a value after it */
+                        CHECK(hr_hll_reserve(&whole, hash, NULL) == HR_OK);
+                        hr_hll_add(&whole, hash);
+                    }
+                    hr_fault_arm(1, false);
+                    rc = hr_hll_reserve_merge(&a, &b, one < 5 ? &hash : NULL, NULL);
+                    hr_fault_arm(0, false);
+                    if (rc != HR_OK) {
+                        CHECK(rc == HR_ENOMEM && !a.dense && a.in.tokens.count == n);
+                        CHECK(hr_hll_reserve_merge(&a, &b, one < 5 ? &hash : NULL, NULL) == HR_OK);
+                    }
+                    hr_hll_merge(&a, &b);
+                    if (one < 5)
+                        hr_hll_add(&a, hash);
+                    CHECK(a.dense == whole.dense && hr_hll_estimate(&a) == hr_hll_estimate(&whole));
+                    CHECK(!a.dense || memcmp(a.in.registers, whole.in.registers, 16) == 0);
+                    hr_hll_free(&a);
+                    hr_hll_free(&b);
+                    hr_hll_free(&whole);
+                }
+}
+
+/* Registers at their lowest and highest: nothing seen, and so much that it is beyond counting. */
+static void test_extreme_registers(void)
+{
+    static const char text[] = "abc";
+    hr_hll sketch = small_sketch(0, 0);
+    uint64_t number;
+    int64_t half;
+
+    CHECK(hr_hll_make_dense(&sketch, NULL) == HR_OK && hr_hll_make_dense(&sketch, NULL) == HR_OK);
+    CHECK(hr_hll_estimate(&sketch) == 0 && hr_hll_memory(&sketch) == 16);
+    for (uint64_t i = 0; i < 8; i++)
+        hr_hll_add(&sketch, i << 60); /* no bit set after the index */
+    half = hr_hll_estimate(&sketch);
+    CHECK(half > 0 && half < 100 && sketch.in.registers[0] == hr_hll_highest(4), "%lld", (long long)half);
+    for (uint64_t i = 8; i < 15; i++)
+        hr_hll_add(&sketch, i << 60);
+    hr_hll_add(&sketch, UINT64_C(15) << 60 | 1);
+    CHECK(hr_hll_estimate(&sketch) > INT64_C(1) << 50, "%lld", (long long)hr_hll_estimate(&sketch));
+    hr_hll_add(&sketch, UINT64_C(15) << 60);
+    CHECK(hr_hll_estimate(&sketch) == INT64_MAX);
+    hr_hll_free(&sketch);
+    memcpy(&number, "abcdefgh", 8);
+    CHECK(hr_hll_hash_bytes("abcdefgh", 8) == hr_hll_hash_number(number) && hr_hll_hash_bytes(text, 3) == UINT64_C(0x78af5f94892f3950));
+}
+
 int main(void)
 {
+    test_bitmap_growth();
+    test_merge();
+    test_extreme_registers();
     test_bytes();
     for (uint64_t seed = 0; seed < 6; seed++) {
         test_exact(3, seed % 2 == 0, 0, seed);

@@ -158,7 +158,8 @@ static bool hr_bounds_clock(const hr_timezone *zone, int64_t length, int64_t tim
 
     if (!hr_bounds_local(zone, time, &offset, &local))
         return false;
-    local -= local - hr_floor_div(local, length) * length;
+    if (__builtin_mul_overflow(hr_floor_div(local, length), length, &local)) /* it begins before all that 64 bits hold */
+        return false;
     if (__builtin_sub_overflow(local, offset, start) || __builtin_add_overflow(*start, length, end))
         return false;
     if (zone == NULL)

@@ -94,7 +94,10 @@ int hr_value_compare(const hr_column *column, int64_t a, int64_t b)
     case HR_FLOAT8: return hr_value_compare_double(hr_column_get_double(column, a), hr_column_get_double(column, b));
     case HR_DECIMAL: {
         hr_decimal128 left = hr_column_get_decimal(column, a), right = hr_column_get_decimal(column, b);
+        bool left_nan = left.high == HR_DECIMAL_NAN_HIGH, right_nan = right.high == HR_DECIMAL_NAN_HIGH;
 
+        if (left_nan || right_nan) /* the lowest number of 128 bits stands for it, but it is above all */
+            return left_nan - right_nan;
         if (left.high != right.high)
             return left.high < right.high ? -1 : 1;
         return (left.low > right.low) - (left.low < right.low);
