@@ -188,7 +188,7 @@ int hr_file_head(const char *path, const hr_format *format, const hr_decode_opti
 {
     static const hr_decode_options none;
     hr_buffer bytes = {0};
-    size_t body = 0, length = 0, at = 0, bom;
+    size_t body = 0, length = 0, at = 0;
     hr_scan scan;
     int rc;
 
@@ -197,6 +197,8 @@ int hr_file_head(const char *path, const hr_format *format, const hr_decode_opti
         rc = hr_buffer_append(&bytes, scan.block, scan.n, error);
         if (rc != HR_OK || bytes.size == 0)
             break;
+        if (at == 0 && bytes.size >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0)
+            at = 3; /* not part of the first line, which may be blank */
         length = hr_scan_first(format, options != NULL ? options : &none, &bytes, scan.n == 0, &at, &body);
         if (length > 0 || scan.n == 0)
             break;
@@ -207,10 +209,8 @@ int hr_file_head(const char *path, const hr_format *format, const hr_decode_opti
             break;
         }
     }
-    if (rc == HR_OK && length > 0) {
-        bom = at == 0 && body >= 3 && memcmp(bytes.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-        rc = hr_buffer_append(out, bytes.data + at + bom, body - bom, error);
-    }
+    if (rc == HR_OK && length > 0)
+        rc = hr_buffer_append(out, bytes.data + at, body, error);
     hr_scan_close(&scan);
     hr_buffer_free(&bytes);
     return rc;
