@@ -106,16 +106,51 @@ def code(file: dict[str, Any]) -> list[dict[str, Any]]:
     return [merged[number] for number in sorted(merged)]
 
 
+def statements(source: list[str], numbers: list[int]) -> list[list[int]]:
+    """The numbers of lines, those of one statement together: it goes on where a line cannot have ended one."""
+    found: list[list[int]] = []
+    for number in numbers:
+        before = re.sub(r"\s*/\*.*\*/\s*$", "", source[number - 2]).rstrip() if number > 1 else ""
+        if found and found[-1][-1] == number - 1 and re.search(r"([,(=?\"]|&&|\|\|)$", before):
+            found[-1].append(number)
+        else:
+            found.append([number])
+    return found
+
+
+def blocks(source: list[str], numbers: list[int]) -> list[list[int]]:
+    """The numbers of lines, those together that run one after the other or not at all: of one depth, nothing between."""
+
+    def depth(number: int) -> int:
+        return len(source[number - 1]) - len(source[number - 1].lstrip())
+
+    found: list[list[int]] = []
+    for statement in statements(source, numbers):
+        between = source[found[-1][-1] : statement[0] - 1] if found else []
+        if found and depth(found[-1][0]) == depth(statement[0]) and not any(line.strip() for line in between):
+            found[-1] += statement
+        else:
+            found.append(statement)
+    return found
+
+
 def uncovered(
     name: str, lines: list[dict[str, Any]], source: list[str], reasons: list[Reason]
 ) -> Iterator[Uncovered]:
-    """Lines of a file that were not run; what stands alone after a line with a reason shares that."""
-    for line in lines:
-        if line["count"] == 0:
-            number, function = line["line_number"], line.get("function_name") or ""
-            text = source[number - 1]
-            found = next((reason.text for reason in reasons if reason.holds(name, function, text)), None)
-            yield Uncovered(name, number, function, text.strip(), found)
+    """Lines of a file that were not run; those that can only run together share a reason of one of them."""
+    functions = {line["line_number"]: line.get("function_name") or "" for line in lines if line["count"] == 0}
+    for block in blocks(source, sorted(functions)):
+        own = {
+            number: next(
+                (r.text for r in reasons if r.holds(name, functions[number], source[number - 1])), None
+            )
+            for number in block
+        }
+        shared = next((text for text in own.values() if text), None)
+        for number in block:
+            yield Uncovered(
+                name, number, functions[number], source[number - 1].strip(), own[number] or shared
+            )
 
 
 def stretches(lines: list[Uncovered]) -> Iterator[str]:

@@ -68,3 +68,49 @@ def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "With a reason:",
         "csrc/core/f.c:4  f()  return hr_error_nomem(error);   [memory ran out]",
     ]
+
+
+BLOCKS = """int f(void)
+{
+    if (a()) {
+        g();
+        h(1,
+          hr_error_nomem(error));
+        return 1;
+    }
+    if (b())
+        return 2;
+    i();
+    if (c()) {
+        return hr_error_nomem(error);
+    }
+    return 3;
+    switch (d()) {
+    case 1: return 4;
+    case 2: return hr_error_nomem(error);
+    case 3: return 5;
+    }
+}
+"""
+
+
+def test_what_runs_together_shares_a_reason(tmp_path: Path) -> None:
+    """Lines 4 to 7 run all or none; 10 and 11 do not, nor 13 and 15, nor the cases."""
+    (tmp_path / "tree/csrc/core").mkdir(parents=True)
+    (tmp_path / "tree/csrc/core/f.c").write_text(BLOCKS)
+    reasons = tmp_path / "reasons.txt"
+    reasons.write_text("csrc/core/*.c | * | hr_error_nomem | memory ran out\n")
+    lines = [line(number, 0) for number in (4, 5, 6, 7, 10, 11, 13, 15, 17, 18, 19)]
+    report({"files": [{"file": "csrc/core/f.c", "lines": lines}]}, reasons, tmp_path)
+    assert (tmp_path / "uncovered.txt").read_text().splitlines() == [
+        "Without a reason:",
+        "csrc/core/f.c:10-11  f()  return 2;",
+        "csrc/core/f.c:15  f()  return 3;",
+        "csrc/core/f.c:17  f()  case 1: return 4;",
+        "csrc/core/f.c:19  f()  case 3: return 5;",
+        "",
+        "With a reason:",
+        "csrc/core/f.c:4-7  f()  g();   [memory ran out]",
+        "csrc/core/f.c:13  f()  return hr_error_nomem(error);   [memory ran out]",
+        "csrc/core/f.c:18  f()  case 2: return hr_error_nomem(error);   [memory ran out]",
+    ]
