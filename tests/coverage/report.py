@@ -127,7 +127,10 @@ def blocks(source: list[str], numbers: list[int]) -> list[list[int]]:
     found: list[list[int]] = []
     for statement in statements(source, numbers):
         between = source[found[-1][-1] : statement[0] - 1] if found else []
-        if found and depth(found[-1][0]) == depth(statement[0]) and not any(line.strip() for line in between):
+        apart = any(line.strip() for line in between) or re.match(
+            r"\s*(case\b|default:|\w+:$)", source[statement[0] - 1]
+        )
+        if found and depth(found[-1][0]) == depth(statement[0]) and not apart:
             found[-1] += statement
         else:
             found.append(statement)
