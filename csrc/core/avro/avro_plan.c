@@ -86,21 +86,19 @@ static int hr_avro_plan_make(hr_avro_compiler *compiler, const hr_avro_type *typ
     *out = plan;
     plan->before = before;
     for (int32_t i = 0; i < count; i++) {
-        bool whole = compiler->schema->columns[columns[i]].depth == depth;
-
-        if (whole && !before)
-            compiler->program->forms[columns[i]] = hr_avro_form(type, 0);
-        if (whole)
+        if (compiler->schema->columns[columns[i]].depth == depth)
             plan->takers[plan->taker_count++] = columns[i];
         else
             plan->below[plan->below_count++] = columns[i];
     }
     if (type->kind == HR_AVRO_RECORD && plan->below_count > 0)
-        return hr_avro_plan_record(compiler, plan, depth, before);
+        HR_RETURN_NOT_OK(hr_avro_plan_record(compiler, plan, depth, before));
     for (int32_t i = 0; type->kind == HR_AVRO_UNION && i < type->count; i++) {
         plan->inner = true;
         HR_RETURN_NOT_OK(hr_avro_plan_make(compiler, type->children[i], columns, count, depth, before, &plan->parts[i]));
     }
+    for (int32_t i = 0; !before && i < plan->taker_count; i++) /* after the branches: a union's word holds, not that of its last one */
+        compiler->program->forms[plan->takers[i]] = hr_avro_form(type, 0);
     return HR_OK;
 }
 
