@@ -373,6 +373,16 @@ static void test_forms(void)
     check_form("bit(10)", NULL, "\"BQIA\"", "!range");
     check_form("bit varying(5)", NULL, "\"BQ==\"", "!type");
     check_form("point", NULL, "{\"x\":1.5,\"y\":-2,\"wkb\":\"AA==\",\"srid\":null}", "(1.5,-2)");
+    check_form("point", NULL, "{\"x\":1.5}", "!type");
+    check_form("money", NULL, "{\"scale\":2,\"value\":\"BOI=\"}", "12.50");
+    check_form("numeric[]", NULL, "[[1]]", "!type");
+    check_form("numeric[]", NULL, "5", "!type");
+    check_form("timestamp", NULL, "99999999999999999999", "!range");
+    check_form("timestamp", NULL, "9999999999999999999", "!range");
+    check_form("timestamp", NULL, "1767323045123456.6", "2026-01-02 03:04:05.123457");
+    check_form("timestamp", NULL, "\"-12-03-15T00:00:00\"", "!type");
+    check_form("timestamp", NULL, "\"2026-01-02T03:04:05\\u005a\"", "2026-01-02 03:04:05");
+    check_form("interval", NULL, "9223372036854775807", "!range");
     check_form("boolean", NULL, "true", "t");
     check_form("double precision", NULL, "\"NaN\"", "NaN");
     /* unchanged TOAST values */
@@ -634,8 +644,102 @@ static void test_without_memory(void)
     }
 }
 
+/* What the job says of a column's unit holds where the message says none. */
+static void test_own_units(void)
+{
+    static const struct {
+        const char *type;
+        hr_time_unit unit;
+        const char *value, *want;
+    } cases[] = {
+        {"timestamp", HR_UNIT_MS, "1767323045123", "2026-01-02 03:04:05.123"},
+        {"timestamp", HR_UNIT_US, "1767323045123456", "2026-01-02 03:04:05.123456"},
+        {"timestamp", HR_UNIT_NS, "1767323045123456000", "2026-01-02 03:04:05.123456"},
+        {"timestamp", HR_UNIT_S, "1767323045", "2026-01-02 03:04:05"},
+        {"timestamp", HR_UNIT_DAYS, "20455", "2026-01-02 00:00:00"},
+        {"date", HR_UNIT_DAYS, "20455", "2026-01-02"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *columns[] = {"v", cases[i].type, NULL};
+        hr_schema *schema = items_schema(columns, 3);
+        char text[256];
+        fixture f;
+
+        schema->columns[0].type.unit = cases[i].unit;
+        fixture_open(&f, "debezium", schema, NULL);
+        snprintf(text, sizeof(text), "{\"after\":{\"v\":%s},\"op\":\"c\"}", cases[i].value);
+        CHECK_ROW(&f, NULL, text);
+        CHECK_VALUE(&f, "v", 0, cases[i].want);
+        fixture_close(&f);
+    }
+}
+
+/* Times and marks in "source" as other versions and other hands write them; names that JSON and arrays must quote. */
+static void test_source_forms(void)
+{
+    static const char *const columns[] = {"v\"\\\n", "text",    NULL,        "made", "timestamptz", "$source_ts",
+                                          "snap",    "boolean", "$snapshot", "lost", "text[]",      "$unchanged"};
+    static const struct {
+        const char *source, *made, *snap;
+    } cases[] = {
+        {"{\"ts_ms\":1000,\"snapshot\":true}", "1970-01-01 00:00:01+00", "t"},
+        {"{\"ts_ms\":-1000,\"snapshot\":false}", "1969-12-31 23:59:59+00", "f"},
+        {"{\"ts_ns\":7000}", "1970-01-01 00:00:00.000007+00", "f"},
+        {"{\"ts_ns\":500}", "1970-01-01 00:00:00+00", "f"},
+        {"{\"ts_ns\":-500}", "1970-01-01 00:00:00+00", "f"},
+        {"{\"ts_ns\":-7000}", "1969-12-31 23:59:59.999993+00", "f"},
+        {"null", "<null>", "f"},
+    };
+    fixture f;
+
+    fixture_open(&f, "debezium", items_schema(columns, sizeof(columns) / sizeof(columns[0])), NULL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "{\"after\":{\"v\\\"\\\\\\n\":\"__debezium_unavailable_value\"},\"source\":%s,\"op\":\"u\"}",
+                 cases[i].source);
+        CHECK_ROW(&f, NULL, text);
+        CHECK_VALUE(&f, "made", (int64_t)i, cases[i].made);
+        CHECK_VALUE(&f, "snap", (int64_t)i, cases[i].snap);
+        CHECK_VALUE(&f, "lost", (int64_t)i, "{\"v\\\"\\\\\n\"}");
+    }
+    CHECK_REFUSED(&f, NULL, "{\"after\":{},\"source\":{\"ts_ms\":1.5},\"op\":\"u\"}", HR_REASON_TYPE);
+    fixture_close(&f);
+}
+
+/* A schema of one field for one column: what the two disagree about, and decimals beyond numeric. */
+static void test_schema_against_column(void)
+{
+    static const char *const flags[] = {"flags", "bit(10)", NULL}, *const prices[] = {"price", "numeric", NULL};
+    const size_t most = 90000;
+    char *text = malloc(most + 1024), *at;
+    fixture f;
+
+    fixture_open(&f, "debezium", items_schema(flags, 3), NULL);
+    CHECK_REFUSED(&f, NULL,
+                  "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"bytes\",\"name\":\"io.debezium.data.Bits\",\"parameters\":"
+                  "{\"length\":\"4\"},\"field\":\"flags\"}]},\"payload\":{\"flags\":\"BQ==\"}}",
+                  HR_REASON_RANGE);
+    fixture_close(&f);
+    fixture_open(&f, "debezium", items_schema(prices, 3), NULL);
+    CHECK_ROW(&f, NULL,
+              "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"bytes\",\"name\":\"org.apache.kafka.connect.data.Decimal\","
+              "\"parameters\":{\"scale\":\"2\"},\"field\":\"price\"}]},\"payload\":{\"price\":{\"scale\":1,\"value\":\"Dw==\"}}}");
+    CHECK_VALUE(&f, "price", 0, "1.5");
+    at = text + snprintf(text, most, "{\"op\":\"c\",\"after\":{\"price\":{\"scale\":0,\"value\":\"");
+    memset(at, 'A', most);
+    memcpy(at + most, "\"}}}", 5);
+    CHECK_REFUSED(&f, NULL, text, HR_REASON_RANGE);
+    fixture_close(&f);
+    free(text);
+}
+
 int main(void)
 {
+    test_own_units();
+    test_source_forms();
+    test_schema_against_column();
     test_envelope();
     test_refused_events();
     test_plain_table();

@@ -354,6 +354,7 @@ static int hr_change_source_ts(hr_change_rules *rules, const hr_change *change, 
     const hr_field *from = &change->ts_us;
     const char *zeros = "";
     size_t cut = 0;
+    bool negative;
     char *to;
 
     if (from->token <= HR_TOKEN_NULL) {
@@ -368,10 +369,11 @@ static int hr_change_source_ts(hr_change_rules *rules, const hr_change *change, 
     *field = *from;
     if (from == &change->ts_us)
         return HR_OK;
-    for (size_t i = from->len > 0 && from->data[0] == '-'; i < from->len; i++)
+    negative = from->len > 0 && from->data[0] == '-';
+    for (size_t i = negative; i < from->len; i++)
         if (!hr_is_digit(from->data[i]))
             return hr_error_data(error, HR_REASON_TYPE, from->data, from->len, "the event's time is no whole number");
-    if (from->len <= cut) {
+    if (from->len - negative <= cut) {
         *field = (hr_field){.data = "0", .len = 1, .token = HR_TOKEN_NUMBER};
         return HR_OK;
     }

@@ -501,17 +501,11 @@ static void hr_change_special_number(hr_field *field)
 /* Append one converted element to the array literal. */
 static int hr_change_append_element(hr_arena *arena, const hr_field *field, hr_buffer *out, hr_error *error)
 {
-    char number[HR_INT64_TEXT];
     const char *s = field->data;
     size_t n = field->len;
-    int64_t value;
 
     if (field->token == HR_TOKEN_NULL)
         return hr_buffer_append(out, "NULL", 4, error);
-    if (field->token == HR_TOKEN_INT64) {
-        memcpy(&value, s, sizeof(value));
-        return hr_buffer_append(out, number, hr_print_int64(number, value), error);
-    }
     if (field->token == HR_TOKEN_STRING)
         HR_RETURN_NOT_OK(hr_change_text(arena, field, &s, &n, error));
     HR_RETURN_NOT_OK(hr_buffer_reserve(out, 2 * n + 8, error));
@@ -610,11 +604,6 @@ static int hr_change_array(const hr_change_rules *rules, const hr_type *type, hr
 
 /* ---- all together ---- */
 
-static bool hr_change_is_numeric(const hr_type *type)
-{
-    return type->kind == HR_DECIMAL || type->kind == HR_NUMERIC || (type->kind == HR_OTHER && strcmp(type->name, "money") == 0);
-}
-
 int hr_change_convert(const hr_change_rules *rules, const hr_type *type, hr_change_field form, hr_field *field, hr_error *error)
 {
     if (type->kind == HR_ARRAY)
@@ -663,7 +652,7 @@ int hr_change_convert(const hr_change_rules *rules, const hr_type *type, hr_chan
                 hr_change_set(field, HR_TOKEN_TEXT, field->token == HR_TOKEN_TRUE ? "1" : "0", 1);
         } else if (field->token == HR_TOKEN_OBJECT && strcmp(type->name, "point") == 0) {
             return hr_change_point(rules, field, error);
-        } else if (field->token == HR_TOKEN_OBJECT && hr_change_is_numeric(type)) {
+        } else if (field->token == HR_TOKEN_OBJECT && strcmp(type->name, "money") == 0) {
             return hr_change_variable_decimal(rules, field, error);
         }
         return HR_OK;
