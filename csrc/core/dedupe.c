@@ -104,7 +104,8 @@ int hr_dedupe_last(hr_dedupe *dedupe, const hr_batch *batch, const int32_t *colu
         dedupe->rows[--kept] = (uint32_t)row;
     }
     dedupe->count = upper - lower - kept;
-    memmove(dedupe->rows, dedupe->rows + kept, sizeof(*dedupe->rows) * (size_t)dedupe->count);
+    if (dedupe->count > 0) /* without rows there may be no memory yet */
+        memmove(dedupe->rows, dedupe->rows + kept, sizeof(*dedupe->rows) * (size_t)dedupe->count);
     return HR_OK;
 }
 

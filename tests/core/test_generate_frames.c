@@ -141,8 +141,43 @@ static void test_errors(void)
     hr_fault_arm(0, false);
 }
 
+/* Ids as texts: the number behind a part of its own, the same for the same user; more fields than there are names. */
+static void test_text_ids(void)
+{
+    static const fixture_column texts[] = {{"uid", HR_TEXT, NULL, true, false}};
+    hr_generator g;
+    hr_buffer out = {0};
+    hr_generated about;
+    hr_error error;
+    fixture f;
+
+    start(&g);
+    set(&g, "users", 20);
+    set(&g, "uid_text", 1);
+    set(&g, "fields", 60);
+    set(&g, "size", 3000);
+    CHECK(hr_generator_check(&g, &error) == HR_OK, "%s", error.message);
+    fixture_open(&f, "json", fixture_schema(texts, 1), NULL);
+    for (int64_t i = 0; i < 200; i++) {
+        int64_t row = f.batch->length;
+        const char *uid;
+
+        out.size = 0;
+        CHECK(hr_generator_record(&g, i, &out, &about, NULL) == HR_OK);
+        if (about.kind == HR_FRAME_NOT_JSON)
+            continue;
+        CHECK(fixture_decode_n(&f, (char *)out.data, out.size) == HR_OK, "%s", f.error.message);
+        uid = fixture_value(&f, "uid", row);
+        CHECK(uid[0] == 'u' && strspn(uid + 1, "0123456789") == 5 && uid[6] == '-', "%s", uid);
+        CHECK(strlen(uid + 7) == about.key_len && memcmp(uid + 7, about.key, about.key_len) == 0, "%s", uid);
+    }
+    hr_buffer_free(&out);
+    fixture_close(&f);
+}
+
 int main(void)
 {
+    test_text_ids();
     test_kinds_and_truth();
     test_bytes();
     test_errors();

@@ -328,6 +328,33 @@ static void test_widen(void)
     hr_batch_free(batch);
 }
 
+/* The labels of an enum are the copy's own. */
+static void test_widen_enum(void)
+{
+    hr_schema *schema = make_schema();
+    hr_type type = schema->columns[1].type;
+    hr_batch *batch, *wide = NULL;
+    char names[2][4] = {"new", "old"};
+    const char *labels[] = {names[0], names[1]};
+    hr_error error;
+
+    type.kind = HR_ENUM;
+    type.labels = labels;
+    type.label_count = 2;
+    CHECK(hr_schema_add(schema, "mark", &type, false, false, NULL, &error) == HR_OK && hr_batch_new(schema, &batch, &error) == HR_OK);
+    for (long n = 1, rc = HR_ENOMEM; rc != HR_OK; n++) {
+        hr_fault_arm(n, false);
+        rc = hr_batch_widen(batch, "k", &bytea, &wide, NULL);
+        hr_fault_arm(0, false);
+        CHECK(rc == HR_OK || (rc == HR_ENOMEM && wide == NULL));
+    }
+    names[0][0] = 'x';
+    CHECK(wide->schema->columns[8].type.label_count == 2 && strcmp(wide->schema->columns[8].type.labels[0], "new") == 0);
+    hr_batch_free(wide);
+    hr_batch_free(batch);
+    hr_schema_release(schema);
+}
+
 /* Every allocation fails once: nothing leaks, and the column is as it was. */
 static void test_failing_allocations(void)
 {
@@ -378,6 +405,7 @@ int main(void)
     test_rows();
     test_hex();
     test_widen();
+    test_widen_enum();
     test_failing_allocations();
     return CHECK_DONE();
 }

@@ -15,6 +15,14 @@ static const fixture_column paths[] = {
     {"rest", HR_JSON, "$rest", false, false},
 };
 
+/* More keys of the outermost object than are looked for at once. */
+static const fixture_column many[] = {
+    {"uid", HR_INT8, NULL, false, false},  {"ts", HR_INT8, NULL, false, false},         {"note", HR_TEXT, NULL, false, false},
+    {"type", HR_TEXT, NULL, false, false}, {"code", HR_TEXT, "geo.code", false, false}, {"campaign", HR_JSON, NULL, false, false},
+    {"a", HR_TEXT, NULL, false, false},    {"b", HR_TEXT, NULL, false, false},          {"c", HR_TEXT, NULL, false, false},
+    {"d", HR_TEXT, NULL, false, false},    {"e", HR_TEXT, NULL, false, false},
+};
+
 static const char wide[] = "{\"uid\":1,\"x\":[\"a container that nobody wants and that is most of the record, so that the next one is "
                            "looked over before it is read\"]}";
 
@@ -215,6 +223,7 @@ int main(void)
 {
     test_frames(some, 3);
     test_frames(paths, sizeof(paths) / sizeof(paths[0]));
+    test_frames(many, sizeof(many) / sizeof(many[0]));
     test_order();
     test_names();
     test_names_like_text();

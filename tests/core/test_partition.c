@@ -169,6 +169,21 @@ static hr_timezone *load_rule(int32_t standard, const char *rule)
     return zone;
 }
 
+/* A clock that goes back over midnight: what is before the second one is of the day, week or month before. */
+static void test_back_over_midnight(void)
+{
+    hr_timezone *zone = load_rule(-10800, "AAA3BBB,M10.3.0/0,M2.3.0/0:30"); /* on Sunday, February 16th of 2025 */
+    hr_timezone *month = load_rule(-10800, "AAA3BBB,J300/0,J60/0:30");      /* on March 1st */
+    hr_period period;
+
+    PERIOD(HR_PERIOD_DAY, zone, at(2025, 2, 16, 2, 15), at(2025, 2, 15, 2, 0), at(2025, 2, 16, 3, 0), "20250215", "2025-02-15");
+    PERIOD(HR_PERIOD_DAY, zone, at(2025, 2, 16, 3, 15), at(2025, 2, 16, 3, 0), at(2025, 2, 17, 3, 0), "20250216", "2025-02-16");
+    PERIOD(HR_PERIOD_MONTH, month, at(2025, 3, 1, 2, 15), at(2025, 2, 1, 2, 0), at(2025, 3, 1, 3, 0), "2025m02", "2025-02");
+    CHECK(hr_period_of(HR_PERIOD_DAY, zone, INT64_MIN + 1, &period, NULL) == HR_EDATA);
+    hr_timezone_free(zone);
+    hr_timezone_free(month);
+}
+
 /* Every moment of two years lies in its period, periods lie side by side, and names differ between neighbours. */
 static void check_tiling(const hr_timezone *zone, const char *rule)
 {
@@ -483,6 +498,7 @@ int main(void)
     test_all_days();
     test_edges();
     test_zones();
+    test_back_over_midnight();
     test_route();
     test_gather();
     test_route_many();

@@ -105,8 +105,28 @@ static void test_faults(void)
     }
 }
 
+/* A third row under a key that has two unlike ones: it has been repeated. */
+static void test_third(void)
+{
+    for (int same = 0; same < 2; same++) {
+        hr_row_set set;
+        hr_row_state state;
+        hr_hash128 key;
+        size_t at = 0;
+
+        hr_row_set_init(&set, (size_t)1 << 20);
+        CHECK(hr_row_set_put(&set, HR_ROW_LEFT, spread(1), spread(7), NULL) == HR_OK);
+        CHECK(hr_row_set_put(&set, HR_ROW_RIGHT, spread(1), spread(8), NULL) == HR_OK);
+        CHECK(hr_row_set_put(&set, same ? HR_ROW_LEFT : HR_ROW_RIGHT, spread(1), spread(9), NULL) == HR_OK);
+        CHECK(hr_row_set_put(&set, HR_ROW_LEFT, spread(1), spread(7), NULL) == HR_OK);
+        CHECK(hr_row_set_next(&set, &at, &state, &key) && state == HR_ROW_REPEATED && !hr_row_set_next(&set, &at, &state, &key));
+        hr_row_set_free(&set);
+    }
+}
+
 int main(void)
 {
+    test_third();
     test_limit((size_t)1 << 30, 1);
     test_limit((size_t)1 << 20, 1);
     test_limit((size_t)1 << 18, 2);

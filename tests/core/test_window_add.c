@@ -144,8 +144,96 @@ static void test_edges(void)
     window_close(&f);
 }
 
+/* One row at this very microsecond. */
+static void row_at(window_fixture *f, int64_t micros)
+{
+    int64_t done;
+
+    hr_batch_clear(f->rows);
+    window_make_row(f, 1, 1, 1);
+    memcpy(f->rows->columns[0].values, &micros, sizeof(micros));
+    CHECK(hr_windows_add(f->windows, 0, f->rows, 0, 1, NULL, &done, &f->error) == HR_OK && done == 1, "%s", f->error.message);
+}
+
+/* Where a window would leave 64 bits there is none; the rows after it are counted. */
+static void test_ends_of_time(void)
+{
+    static const window_settings kinds[] = {{.size = 60 * S, .lateness = HR_WINDOW_ALL},
+                                            {.unit = HR_WINDOW_YEAR, .lateness = HR_WINDOW_ALL},
+                                            {.kind = HR_WINDOW_SESSION, .gap = 60 * S, .lateness = HR_WINDOW_ALL}};
+    static const char *const want[] = {"0-60:1 ", "0-31536000:1 ", "1-61:1 "};
+
+    for (size_t i = 0; i < 3; i++) {
+        window_fixture f;
+
+        window_open(&f, kinds[i]);
+        row_at(&f, INT64_MAX - 1);
+        row_at(&f, INT64_MIN + 1);
+        row_at(&f, S);
+        row_at(&f, INT64_MAX - S);
+        CHECK(window_verdicts(&f, "0:nowindow 1:nowindow 3:nowindow ") == 0);
+        window_expect(&f, true, want[i]);
+        window_close(&f);
+    }
+}
+
+/* Sessions that grow together: what is kept of those that are gone stays bounded. */
+static void test_growing_together(void)
+{
+    window_fixture f;
+    hr_window_stats stats;
+
+    window_open(&f, (window_settings){.kind = HR_WINDOW_SESSION, .gap = 60 * S, .lateness = HR_WINDOW_ALL});
+    for (int64_t i = 0; i < 2000; i++) {
+        window_row(&f, 0, i * 100, i, 0);
+        window_row(&f, 0, i * 100 + 100, i, 0);
+        window_row(&f, 0, i * 100 + 50, i, 0); /* joins the two */
+    }
+    hr_windows_stats(f.windows, &stats);
+    CHECK(stats.open_windows == 1 && stats.groups == 1 && stats.memory < 200000, "%zu bytes for one session", stats.memory);
+    window_expect(&f, true, "0-200060:2000 ");
+    window_close(&f);
+}
+
+/* Keys of sessions that are over are forgotten, and their numbers go to others. */
+static void test_session_keys(void)
+{
+    window_fixture f;
+    hr_window_stats stats;
+    int64_t done, closed = 0;
+
+    window_open(&f, (window_settings){.kind = HR_WINDOW_SESSION, .gap = 2 * S, .lateness = 0, .jump = HR_WINDOW_JUMP_OFF, .by = "key"});
+    for (int64_t i = 0; i < 150000; i += 1000) {
+        hr_batch_clear(f.rows);
+        for (int64_t k = i; k < i + 1000; k++)
+            window_make_row(&f, k / 100, k, k);
+        CHECK(hr_windows_add(f.windows, 0, f.rows, 0, 1000, NULL, &done, &f.error) == HR_OK);
+        hr_batch_clear(f.results);
+        CHECK(hr_windows_close(f.windows, false, f.results, &f.error) == HR_OK);
+        for (int64_t row = 0; row < f.results->length; row++, closed++) {
+            char want[32];
+            size_t n;
+            const char *key = hr_column_get_bytes(&f.results->columns[2], row, &n);
+            int64_t number = 0;
+
+            for (size_t c = 3; c < n; c++)
+                number = number * 10 + (key[c] - '0');
+            snprintf(want, sizeof(want), "key%" PRId64, number);
+            CHECK(strlen(want) == n && memcmp(want, key, n) == 0);
+            CHECK(hr_column_get_int64(&f.results->columns[0], row) == number / 100 * S &&
+                  hr_column_get_int64(&f.results->columns[3], row) == 1);
+        }
+    }
+    hr_windows_stats(f.windows, &stats);
+    CHECK(stats.results == closed && closed > 149000 && stats.memory < 30 << 20, "%zu bytes", stats.memory);
+    window_close(&f);
+}
+
 int main(void)
 {
+    test_ends_of_time();
+    test_growing_together();
+    test_session_keys();
     test_minutes();
     test_idle();
     test_jumps();

@@ -91,6 +91,8 @@ static const window_settings kinds[] = {
     {.kind = HR_WINDOW_SESSION, .gap = 7 * S, .lateness = 20 * S, .jump = HR_WINDOW_JUMP_OFF, .aggregate = "distinct_hll"},
     {.unit = HR_WINDOW_HOUR, .lateness = 0, .jump = 1000 * S, .aggregate = "sum", .of = "exact", .by = "key"},
     {.unit = HR_WINDOW_MINUTE, .lateness = 60 * S, .jump = 300 * S, .aggregate = "max", .of = "real", .votes = 3},
+    {.unit = HR_WINDOW_MINUTE, .lateness = 60 * S, .jump = 300 * S, .aggregate = "count", .of = "*"},
+    {.unit = HR_WINDOW_MINUTE, .lateness = 60 * S, .jump = 300 * S, .aggregate = "min", .of = "number", .by = "key"},
 };
 
 /* One run that is saved now and then, killed after some save, and gone on with; the other goes on without. */
@@ -393,6 +395,7 @@ static void test_refused(void)
     window_fixture f, g;
     hr_buffer state = {0};
     int64_t epoch;
+    uint64_t sum;
 
     window_open(&f, settings);
     window_row(&f, 0, 1, 1, 1);
@@ -405,6 +408,19 @@ static void test_refused(void)
     state.data[20] ^= 1;
     CHECK(hr_windows_load(g.windows, state.data, state.size, &g.error) == HR_EDATA && strstr(g.error.message, "checksum") != NULL);
     CHECK(hr_windows_load(g.windows, "", 0, &g.error) == HR_EDATA);
+    window_close(&g);
+    window_open(&g, kinds[0]);
+    state.data[20] ^= 1;
+    CHECK(hr_windows_absorb(g.windows, state.data, state.size, &g.error) == HR_EUSAGE && strstr(g.error.message, "close_partial") != NULL);
+    window_close(&g);
+    window_open(&g, kinds[0]);
+    CHECK(hr_buffer_append(&state, "behind its end", 8, NULL) == HR_OK);
+    memset(state.data + state.size - 16, 0, 8); /* where the sum was */
+    sum = XXH3_64bits(state.data, state.size - 8);
+    for (int i = 0; i < 8; i++)
+        state.data[state.size - 8 + (size_t)i] = (uint8_t)(sum >> (8 * i));
+    CHECK(hr_windows_load(g.windows, state.data, state.size, &g.error) == HR_EDATA && strstr(g.error.message, "more follows") != NULL, "%s",
+          g.error.message);
     window_close(&g);
     hr_buffer_free(&state);
     window_close(&f);
