@@ -7,6 +7,7 @@ from typing import Any
 
 import headrace
 import pytest
+from headrace import _headrace
 from headrace._window_topic import WindowProgress, WindowReceipt, build
 from headrace.cli import build_parser
 from headrace.cli import window as cli
@@ -165,3 +166,32 @@ def test_metrics_are_for_this_machine() -> None:
         assert 'headrace_window_watermark_seconds{job="a\\"b"} 1767225600.0' in metrics.text
         with pytest.raises(UsageError):
             Metrics(f"127.0.0.1:{metrics.port}", "j")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"job": None}, "object"),
+        ({"job": 3}, "object"),
+        ({"workers": "x"}, "object"),
+        ({"workers": 65}, "1 to 64 workers"),
+        ({"commit_ms": 0}, "no negative times"),
+        ({"max_seconds": -1.0}, "no negative times"),
+        ({"table": {"name": 3}}, '"table"'),
+        ({"lost_offsets": "skip"}, 'lost_offsets is "skip"'),
+        ({"source": {"config": {}}}, "names no topic"),
+        ({"source": {"topic": "", "config": {}}}, "names no topic"),
+        ({"source": {"topic": "to", "config": {}}}, "cannot be read from and written to"),
+        ({"time": "other"}, 'no column "other"'),
+        ({"by": ["other"]}, 'no column "other"'),
+        ({"windows": []}, "1 to 16 kinds of windows, not 0"),
+        ({"windows": [{"name": str(n), "kind": "session", "gap": 1} for n in range(17)]}, "not 17"),
+        ({"columns": [{"name": "ts", "type": "timestamptz", "unit": "years"}]}, 'times "years" is not known'),
+        ({"columns": [{"name": 3}]}, "column"),
+        ({"zone": "Nowhere/Else"}, "Nowhere/Else"),
+    ],
+)
+def test_what_the_module_itself_refuses(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _headrace.run_window(json.dumps(build("frames", "to", **GOOD, max_seconds=1e12) | changes))
+    assert words in str(caught.value)

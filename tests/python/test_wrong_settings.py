@@ -219,3 +219,26 @@ def test_a_day_that_never_comes_is_in_no_period() -> None:
     parts = _headrace.partition(batch, "d", "day")
     assert [(part[0], len(part[4])) for part in parts] == [("20260101", 1), (None, 4)]
     assert len(partition(batch, "d", "day")) == 2
+
+
+SIDE = {"dsn": "", "begin": "BEGIN", "query": "SELECT 1"}
+
+
+@pytest.mark.parametrize(
+    ("work", "told", "message"),
+    [
+        (_headrace.produce, {}, '"path" is missing'),
+        (_headrace.produce, {"path": "", "topic": "t"}, '"path" is missing'),
+        (_headrace.produce, {"path": "-"}, '"topic" is missing'),
+        (_headrace.produce, {"path": "-", "topic": ""}, '"topic" is missing'),
+        (_headrace.produce, {"path": "-", "topic": "t", "rate": 0}, '"rate" must be a number above 0'),
+        (_headrace.compare_queries, {}, 'setting "dsn" of "left" must be a text'),
+        (_headrace.compare_queries, {"left": SIDE, "right": SIDE | {"query": 3}}, '"query" of "right" must be a text'),
+        (_headrace.compare_queries, {"left": SIDE, "right": SIDE, "memory": 1}, '"key" and "memory" must be above 0'),
+        (_headrace.compare_queries, {"left": SIDE, "right": SIDE, "key": 1, "memory": 1, "keep": -1}, '"keep" from 0'),
+    ],
+)  # fmt: skip
+def test_other_work_refuses(work: Any, told: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        work(json.dumps(told))
+    assert message in str(caught.value)

@@ -5,6 +5,8 @@ row moves. And the rarer tables that do: partitioned by date up to MAXVALUE, nam
 from __future__ import annotations
 
 import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from headrace import SchemaError, UsageError, _headrace
 
 from stack import postgres
 from tests.real.load_kit import execute, one, rows
-from tests.real.sanitizer_kit import migrate
+from tests.real.sanitizer_kit import await_true, migrate
 
 pytestmark = pytest.mark.real
 
@@ -27,7 +29,7 @@ def file_source(path: Path, lines: str) -> dict[str, Any]:
 
 def run(source: dict[str, Any], dsn: str, more: dict[str, Any]) -> None:
     """A load into public.t by the C module itself: headrace.load would refuse some settings before."""
-    told = {"job": "j", "run_id": "6f0b3c3e-8f4e-4a9c-9d0e-000000000001", "source": source}
+    told = {"job": "j", "run_id": str(uuid.uuid4()), "source": source}
     _headrace.run_load(json.dumps(told | {"target": {"dsn": dsn, "table": "public.t"}} | more))
 
 
@@ -157,3 +159,95 @@ def test_more_parameters_than_a_statement_takes(dsn: str) -> None:
         with pytest.raises(ValueError, match="65535 parameters at most"):
             connection.query("SELECT 1", ["x"] * 65536)
         assert connection.query("SELECT $1::text", [3]) == [("3",)]
+
+
+def test_what_a_plan_warns_of(dsn: str, database: str, pg: postgres.Server, tmp_path: Path) -> None:
+    """Types that only the server knows, partitions that take no rows directly, partitioning that is the server's."""
+    name = f"near_{database}"
+    source = file_source(tmp_path / "x.jsonl", '{"at":"2026-01-01","place":"(1,2)"}\n')
+    told = {"job": "j", "run_id": "6f0b3c3e-8f4e-4a9c-9d0e-000000000001", "source": source}
+    with pg.connect(database) as admin:
+        admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'near'")
+        try:
+            admin.execute("CREATE TABLE public.t (at date, place point) PARTITION BY RANGE (at)")
+            admin.execute(
+                "CREATE TABLE public.t_1 PARTITION OF public.t FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
+            )
+            admin.execute("CREATE TABLE public.l (n int) PARTITION BY LIST (n)")
+            admin.execute(f"GRANT SELECT, INSERT ON public.t, public.l TO {name}")
+            place = {"host": "127.0.0.1", "port": str(pg.port), "dbname": database}
+            near = psycopg.conninfo.make_conninfo("", user=name, password="near", **place)
+            for table, words in (
+                (
+                    "t",
+                    (
+                        'column "place" is point: rows go as text',
+                        "may not insert into partition public.t_1",
+                    ),
+                ),
+                ("l", ("is not partitioned by range of one date or timestamp column",)),
+            ):
+                target = {"target": {"dsn": near, "table": f"public.{table}"}}
+                warned = " ".join(json.loads(_headrace.plan_load(json.dumps(told | target)))["warnings"])
+                assert all(word in warned for word in words), warned
+        finally:
+            admin.execute(f"DROP OWNED BY {name}")
+            admin.execute(f"DROP ROLE {name}")
+
+
+def test_what_a_trigger_raises_is_the_rows_fault(dsn: str, tmp_path: Path) -> None:
+    """With PL/pgSQL's own code, or one that the standard leaves to others: a reject each, and the load goes on."""
+    execute(
+        dsn,
+        """CREATE TABLE t (id int, code text);
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.code = 'P0001' THEN RAISE 'no'; END IF;
+            IF NEW.code IS NOT NULL THEN RAISE 'no' USING ERRCODE = NEW.code; END IF;
+            RETURN NEW; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()""",
+    )
+    codes = [None, "P0001", "77777", "UX001", None]
+    lines = "".join(json.dumps({"id": n, "code": code}) + "\n" for n, code in enumerate(codes))
+    (tmp_path / "x.jsonl").write_text(lines)
+    receipt = headrace.load(str(tmp_path / "x.jsonl"), "t", dsn=dsn)
+    assert (receipt.loaded, receipt.rejected) == (2, 3)
+    found = rows(dsn, "SELECT sqlstate, reason FROM headrace.dead_letters ORDER BY id")
+    assert found == [(code, "constraint") for code in codes if code]
+
+
+def test_a_server_that_only_reads_says_so(dsn: str, tmp_path: Path) -> None:
+    execute(dsn, "CREATE TABLE t (id int)")
+    migrate(dsn)
+    source = file_source(tmp_path / "x.jsonl", '{"id":1}\n')
+    reads = f"{dsn} options='-c default_transaction_read_only=on'"
+    with pytest.raises(headrace.RetriableError, match="target_session_attrs=read-write"):
+        run(source, reads, {})
+
+
+def test_a_table_as_the_source(dsn: str) -> None:
+    migrate(dsn)
+    execute(dsn, "CREATE TABLE public.t (id int); CREATE TABLE source AS SELECT generate_series(1, 3) AS id")
+    columns = [{"name": "id", "source": "id"}]
+    source = {"kind": "postgres", "dsn": dsn, "table": "source", "columns": columns}
+    run(source, dsn, {})
+    assert rows(dsn, "SELECT id FROM public.t ORDER BY id") == [(1,), (2,), (3,)]
+
+
+def test_a_file_that_is_only_a_header(dsn: str, tmp_path: Path) -> None:
+    migrate(dsn)
+    execute(dsn, "CREATE TABLE public.t (id int NOT NULL, n int)")
+    run(file_source(tmp_path / "x.jsonl", "n,id\n"), dsn, {"format": "csv"})
+    with pytest.raises(UsageError, match=r"y\.jsonl"):
+        run(file_source(tmp_path / "y.jsonl", "other,another\n"), dsn, {"format": "csv", "job": "k"})
+
+
+def test_a_connection_in_use_is_not_closed(dsn: str) -> None:
+    with headrace.Connection(dsn) as connection, ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(dsn) as holder:
+            holder.execute("SELECT pg_advisory_xact_lock(1)")
+            waits = pool.submit(connection.query, "SELECT pg_advisory_lock(1)")
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            await_true(lambda: one(dsn, waiting) == 1, "the query waits")
+            with pytest.raises(UsageError, match="in use by another thread"):
+                connection.close()
+        assert waits.result() == [("",)]

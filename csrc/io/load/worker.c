@@ -397,16 +397,6 @@ void hr_worker_wake(hr_worker *worker)
     pthread_mutex_unlock(&worker->lock);
 }
 
-bool hr_worker_done(hr_worker *worker)
-{
-    bool done;
-
-    pthread_mutex_lock(&worker->lock);
-    done = (worker->fetch_done || !worker->fetcher_started) && (worker->write_done || !worker->writer_started);
-    pthread_mutex_unlock(&worker->lock);
-    return done;
-}
-
 void hr_worker_join(hr_worker *worker)
 {
     if (worker->fetcher_started)

@@ -51,7 +51,6 @@ int hr_worker_start(hr_worker *worker, hr_shared *shared, int32_t index, hr_lane
                     hr_target *target, hr_error *error);
 /* Wake the threads so that they see cancel or stop. */
 void hr_worker_wake(hr_worker *worker);
-bool hr_worker_done(hr_worker *worker);
 /* Wait for both threads. */
 void hr_worker_join(hr_worker *worker);
 void hr_worker_free(hr_worker *worker);
