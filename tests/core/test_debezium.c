@@ -172,6 +172,16 @@ static void test_refused_events(void)
     CHECK_REFUSED(&f, NULL, "{\"ts_ms\":1767323045123}", HR_REASON_OPERATION);
     CHECK_REFUSED(&f, NULL, "{\"status\":\"BEGIN\",\"id\":\"571\",\"event_count\":null,\"data_collections\":null,\"ts_ms\":1}",
                   HR_REASON_OPERATION);
+    CHECK_REFUSED(&f, NULL, "{}", HR_REASON_NULL);
+    CHECK_REFUSED(&f, NULL, "{\"a\" 1}", HR_REASON_MALFORMED);
+    CHECK_REFUSED(&f, NULL, "{\"a\"", HR_REASON_MALFORMED);
+    CHECK_REFUSED(&f, NULL, "{\"a", HR_REASON_MALFORMED);
+    CHECK_REFUSED(&f, NULL, "{1:2}", HR_REASON_MALFORMED);
+    CHECK_REFUSED(&f, NULL, "{\"a\":1 \"b\":2}", HR_REASON_MALFORMED);
+    CHECK_REFUSED(&f, NULL, "{\"status\":\"OPEN\",\"id\":\"571\"}", HR_REASON_NULL); /* not Debezium's: a row without a name */
+    CHECK_REFUSED(&f, "{\"id\":1]", EVENT("d", "{\"id\":1}", "null"), HR_REASON_MALFORMED);
+    CHECK(f.error.offset == -1, "%lld is in the key", (long long)f.error.offset);
+    CHECK_REFUSED(&f, NULL, EVENT("c", "null", "{\"id\":1,\"name\":tru}"), HR_REASON_MALFORMED);
     CHECK_REFUSED(&f, NULL, EVENT("d", "null", "null"), HR_REASON_MALFORMED);
     CHECK_REFUSED(&f, "{\"id\":", EVENT("d", "null", "null"), HR_REASON_MALFORMED);
     CHECK_REFUSED(&f, NULL, EVENT("c", "null", "{\"id\":1,\"name\":null}"), HR_REASON_NULL);
@@ -250,8 +260,11 @@ static void test_flat(void)
     CHECK_ROW(&f, NULL, "{\"schema\":null,\"payload\":{\"id\":4,\"name\":\"wrapped\",\"__op\":\"r\"}}");
     CHECK_VALUE(&f, "name", 4, "wrapped");
     CHECK_VALUE(&f, "snap", 4, "t");
+    CHECK_ROW(&f, NULL, "{\"id\":6,\"name\":\"gone\",\"__op\":\"t\"}");
+    CHECK_VALUE(&f, "op", 5, "t");
+    CHECK_VALUE(&f, "name", 5, "<null>");
     CHECK_ROW(&f, NULL, "{\"payload\":" EVENT("c", "null", "{\"id\":5,\"name\":\"first\"}") ",\"schema\":null}");
-    CHECK_VALUE(&f, "name", 5, "first");
+    CHECK_VALUE(&f, "name", 6, "first");
     fixture_close(&f);
 }
 
@@ -735,8 +748,21 @@ static void test_schema_against_column(void)
     free(text);
 }
 
+/* A table that has a column of the name that a heartbeat has. */
+static void test_no_heartbeat(void)
+{
+    static const char *const columns[] = {"ts_ms", "bigint", NULL};
+    fixture f;
+
+    fixture_open(&f, "debezium", items_schema(columns, 3), NULL);
+    CHECK_ROW(&f, NULL, "{\"ts_ms\":17}");
+    CHECK_VALUE(&f, "ts_ms", 0, "17");
+    fixture_close(&f);
+}
+
 int main(void)
 {
+    test_no_heartbeat();
     test_own_units();
     test_source_forms();
     test_schema_against_column();

@@ -7,6 +7,7 @@
 #include "core/hash/key_text.h"
 #include "core/widen.h"
 #include "faults.h"
+#include "zone_file.h"
 
 #define ROWS 700
 
@@ -328,6 +329,46 @@ static void test_widen(void)
     hr_batch_free(batch);
 }
 
+/* Values whose text the short way never makes, one by one. */
+static void test_texts(void)
+{
+    static const struct {
+        const char *type, *value, *want;
+    } cases[] = {{"smallint", "-32768", "-32768"},
+                 {"smallint", "7", "7"},
+                 {"timestamptz", "-infinity", "-INFINITY"},
+                 {"timestamptz", "infinity", "INFINITY"},
+                 {"timestamptz", "1970-01-01 00:00:01+00", "1970-01-01 01:00:01+01"}};
+    static const char *const names[] = {"rule", NULL};
+    hr_timezone *zone;
+    hr_error error;
+    char folder[64];
+
+    zone_folder(folder);
+    zone_write_rule(folder, "rule", 3600, "AAA-1");
+    CHECK(hr_timezone_load("rule", folder, &zone, &error) == HR_OK, "%s", error.message);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        hr_key_text text = {.recipe = hr_recipe_named("automate_dv"), .zone = zone};
+        hr_arena arena;
+        hr_column column;
+        hr_buffer out = {0};
+        hr_type type;
+
+        hr_arena_init(&arena, 0);
+        CHECK(hr_type_from_name(cases[i].type, &arena, &type, &error) == HR_OK && hr_column_init(&column, &type, &error) == HR_OK);
+        CHECK(hr_type_ops_of(&type)->parse(&type, HR_TOKEN_TEXT, cases[i].value, strlen(cases[i].value), &column, &error) == HR_OK);
+        CHECK(hr_key_text_append(&text, &column, 0, &out, &error) == HR_OK, "%s", error.message);
+        CHECK_TEXT(out.data, out.size, cases[i].want);
+        hr_buffer_free(&out);
+        hr_buffer_free(&text.scratch);
+        hr_column_free(&column);
+        hr_arena_free(&arena);
+    }
+    hr_timezone_free(zone);
+    zone_remove(folder, names);
+}
+
 /* The labels of an enum are the copy's own. */
 static void test_widen_enum(void)
 {
@@ -405,6 +446,7 @@ int main(void)
     test_rows();
     test_hex();
     test_widen();
+    test_texts();
     test_widen_enum();
     test_failing_allocations();
     return CHECK_DONE();

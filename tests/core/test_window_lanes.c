@@ -394,8 +394,37 @@ static void test_reach(void)
     window_close(&g);
 }
 
+/* A partial that comes after its windows were closed: its rows are counted as late, and change nothing. */
+static void test_late_partial(void)
+{
+    window_fixture first, again, second;
+    hr_buffer partial = {0}, late = {0};
+    hr_window_stats stats;
+
+    window_open(&first, minutes);
+    window_open(&again, minutes);
+    window_open(&second, minutes);
+    CHECK(window_row(&first, 0, 10, 1, 0) == HR_OK && window_row(&first, 0, 200, 2, 0) == HR_OK);
+    CHECK(window_row(&again, 1, 20, 3, 0) == HR_OK && window_row(&again, 1, 30, 4, 0) == HR_OK &&
+          window_row(&again, 1, 210, 5, 0) == HR_OK);
+    CHECK(hr_windows_close_partial(first.windows, true, &partial, NULL) == HR_OK);
+    CHECK(hr_windows_close_partial(again.windows, true, &late, NULL) == HR_OK);
+    CHECK(hr_windows_absorb(second.windows, partial.data, partial.size, &second.error) == HR_OK, "%s", second.error.message);
+    window_expect(&second, true, "0-60:1 180-240:1 ");
+    CHECK(hr_windows_absorb(second.windows, late.data, late.size, &second.error) == HR_OK, "%s", second.error.message);
+    hr_windows_stats(second.windows, &stats);
+    CHECK(stats.late == 3 && stats.open_windows == 0, "%lld late", (long long)stats.late);
+    window_expect(&second, true, "");
+    hr_buffer_free(&partial);
+    hr_buffer_free(&late);
+    window_close(&first);
+    window_close(&again);
+    window_close(&second);
+}
+
 int main(void)
 {
+    test_late_partial();
     test_stats();
     test_reach();
     test_raise();
