@@ -251,3 +251,28 @@ def test_a_connection_in_use_is_not_closed(dsn: str) -> None:
             with pytest.raises(UsageError, match="in use by another thread"):
                 connection.close()
         assert waits.result() == [("",)]
+
+
+def test_long_values_are_cut_between_characters(dsn: str) -> None:
+    """Examples of what differs hold whole characters; a query may have nothing but its key."""
+
+    def compared(left: str, right: str) -> dict[str, Any]:
+        sides = {
+            name: {"dsn": dsn, "begin": "BEGIN", "query": query}
+            for name, query in (("left", left), ("right", right))
+        }
+        told = sides | {"key": 1, "memory": 1 << 20, "keep": 5}
+        answer: dict[str, Any] = json.loads(_headrace.compare_queries(json.dumps(told)))
+        return answer
+
+    for before in range(4):
+        for character in ("é", "€", "𝄞", "x"):
+            text = "x" * before + character * 1000
+            answer = compared(f"SELECT 1, '{text}'", "SELECT 1, 'other'")
+            assert answer["different"] == 1
+            shown, other = answer["examples"][0]["left"][1], answer["examples"][0]["right"][1]
+            assert shown.endswith("...")
+            assert text.startswith(shown[:-3])
+            assert other == "other"
+    answer = compared("SELECT generate_series(1, 3)", "SELECT generate_series(2, 4)")
+    assert (answer["missing"], answer["extra"], answer["different"]) == (1, 1, 0)

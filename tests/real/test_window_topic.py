@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -46,6 +47,30 @@ def test_results_equal_the_truth(place: kit.Place, partitions: int, workers: int
     letters = place.reasons()
     assert letters["late"] == frames.kinds["late"]
     assert letters["future"] == frames.kinds["future"]
+
+
+def test_keys_and_times_of_all_kinds(place: kit.Place) -> None:
+    """Results are JSON whatever the keys hold; a key is null, or the text, but never both."""
+    topic = place.new_topic(1)
+    keys = ['a"b', "back\\slash", "tab\tline\n\x01", "a/b%", "null", None, "ż€𝄞", ""]
+    place.send(topic, 0, [place.frame(number, uid=number, key=key) for number, key in enumerate(keys)])
+    kit.run(**place.settings(topic, by="key", close_all=True))
+    messages = kit.read(place.bootstrap, place.job)
+    assert len({message.key() for message in messages}) == len(keys)
+    found = [json.loads(message.value())["key"] for message in messages]
+    assert sorted(map(repr, found)) == sorted(map(repr, keys))
+
+
+def test_times_before_christ(place: kit.Place) -> None:
+    """They are written as the server writes them: JSON knows no other way."""
+    topic = place.new_topic(1)
+    place.send(
+        topic, 0, [json.dumps({"ts": -70_000_000_000 + second, "uid": second}).encode() for second in (0, 9)]
+    )
+    kit.run(**place.settings(topic, close_all=True))
+    (row,) = place.results()
+    assert row["window_start"].endswith(" BC")
+    assert row["users"] == 2
 
 
 def test_letters_are_the_frames_as_they_came(place: kit.Place) -> None:
