@@ -344,6 +344,7 @@ static void test_single_values(void)
     one(__LINE__, FIELD(DURATION), HR_INTERVAL, NULL, "\1\0\0\0\2\0\0\0\xbc\x0b\0", 11, HR_REASON_MALFORMED, "ends inside a value");
     one(__LINE__, FIELD("\"boolean\""), HR_BOOL, NULL, "\2", 1, HR_REASON_MALFORMED, "neither 0 nor 1");
     one(__LINE__, FIELD("\"boolean\""), HR_BOOL, NULL, "", 0, HR_REASON_MALFORMED, "ends inside a value");
+    one(__LINE__, FIELD("\"double\""), HR_FLOAT8, NULL, "\0", 1, HR_REASON_MALFORMED, "ends inside a value");
     one(__LINE__, FIELD("\"float\""), HR_FLOAT4, NULL, "\0\0\xc0\x7f", 4, HR_REASON_NONE, "NaN");
     one(__LINE__, FIELD("{\"type\":\"array\",\"items\":\"float\"}"), HR_JSON, NULL, "\2\0\0\xc0\x7f\0", 6, HR_REASON_NONE, "[\"NaN\"]");
     one(__LINE__, FIELD(UNLIKE), HR_DATE, NULL, "\2\2", 2, HR_REASON_NONE, "1970-01-02");
@@ -376,7 +377,7 @@ static void test_impossible_schemas(void)
         {"{\"type\":\"fixed\",\"name\":\"F\"}", "a fixed type has no size"},
         {"{\"kind\":\"int\"}", "neither a name nor an object with"},
     };
-    char deep[205 * 8 + 1];
+    char deep[205 * 9 + 6];
     hr_avro_type *type;
     hr_error error;
     hr_arena arena;
@@ -389,6 +390,9 @@ static void test_impossible_schemas(void)
     }
     for (int i = 0; i < 205; i++, n += 8)
         memcpy(deep + n, "{\"type\":", 8);
+    memcpy(deep + n, "\"int\"", 5);
+    memset(deep + n + 5, '}', 205);
+    n += 5 + 205;
     CHECK(hr_avro_schema_read(&arena, deep, n, &type, &error) == HR_EDATA, "%s", error.message);
     hr_arena_free(&arena);
 }

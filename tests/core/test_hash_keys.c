@@ -329,6 +329,30 @@ static void test_widen(void)
     hr_batch_free(batch);
 }
 
+/* A separator, or a text for null, that no message has room for. */
+static void test_long_words(void)
+{
+    const int32_t columns[] = {0, 1};
+    hr_schema *schema = make_schema();
+    hr_hasher *hasher = NULL;
+    hr_error error;
+    char word[4096];
+
+    memset(word, '|', sizeof(word) - 1);
+    word[sizeof(word) - 1] = '\0';
+    for (int i = 0; i < 2; i++) {
+        hr_recipe recipe = *hr_recipe_named("automate_dv");
+        const hr_hash_options options = {.recipe = &recipe};
+
+        if (i == 0)
+            recipe.separator = word;
+        else
+            recipe.null_text = word;
+        CHECK(hr_hasher_new(schema, columns, 2, &options, &hasher, &error) == HR_EUSAGE && strstr(error.message, "separator") != NULL);
+    }
+    hr_schema_release(schema);
+}
+
 /* Values whose text the short way never makes, one by one. */
 static void test_texts(void)
 {
@@ -447,6 +471,7 @@ int main(void)
     test_hex();
     test_widen();
     test_texts();
+    test_long_words();
     test_widen_enum();
     test_failing_allocations();
     return CHECK_DONE();

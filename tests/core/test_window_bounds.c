@@ -73,6 +73,31 @@ static void test_days(void)
     hr_timezone_free(zone);
 }
 
+/* A clock that goes on over midnight: days lie side by side, and each moment is in its own. */
+static void test_days_without_midnight(void)
+{
+    static const char *const rules[] = {"AAA3BBB,M10.3.0/23:30,M2.3.0/0", "AAA3BBB,M10.3.0/0,M2.3.0/0", "AAA3BBB-20,M10.3.0/12,M2.3.0/12"};
+
+    for (int i = 0; i < 3; i++) {
+        hr_timezone *zone = zone_of(-10800, rules[i]);
+        const hr_window_spec spec = {.unit = HR_WINDOW_DAY, .size = 1};
+        int64_t starts[2], ends[2], before = 0;
+        hr_window_slot slot = {.starts = starts, .ends = ends};
+
+        for (int64_t time = utc(10, 16, 0, 0); time < utc(10, 23, 0, 0); time += 5 * HR_MICROS_PER_MINUTE) {
+            CHECK(hr_window_slot_of(&spec, zone, time, &slot) && slot.count == 1 && starts[0] <= time && time < ends[0]);
+            CHECK(before == 0 || starts[0] == before || ends[0] == before, "%s: a gap", rules[i]);
+            before = ends[0];
+            if (starts[0] > utc(10, 16, 4, 0)) {
+                int64_t start = starts[0];
+
+                CHECK(hr_window_slot_of(&spec, zone, start - 1, &slot) && ends[0] == start, "%s", rules[i]);
+            }
+        }
+        hr_timezone_free(zone);
+    }
+}
+
 /* Near the ends of 64 bits there is a window that holds the time, or none; infinity has none. */
 static void test_ends_of_time(void)
 {
@@ -194,6 +219,7 @@ int main(void)
     zone_folder(folder);
     test_hours();
     test_days();
+    test_days_without_midnight();
     test_ends_of_time();
     test_refused();
     test_options_refused();
