@@ -51,10 +51,11 @@ NOT_HERE = {
 
 DECLARATION = (
     r"^\s*(?!return\b|goto\b|else\b|case\b)(?:"
-    r"(?:[a-z_]\w*\s+)+\**[a-z_]\w*(?:\[[^\]]*\])*(?:,\s*\**[a-z_]\w*(?:\[[^\]]*\])*)*;|static const\b[^()]*=.*)"
+    r"(?:[A-Za-z_]\w*\s+)+\**[a-z_]\w*(?:\[[^\]]*\])*(?:,\s*\**[a-z_]\w*(?:\[[^\]]*\])*)*;|static const\b[^()]*=.*)"
     r"\s*(?:/\*.*)?$"
+    r"|^\s*do(?: \{)?$|^\s*(?:\(void\)\w+,?\s*)+;$"
 )
-"""Lines that only name variables. With the sanitizers the compiler counts them as code, at the wrong place."""
+"""Lines that only name variables, or do nothing. With the sanitizers the compiler counts them as code, at the wrong place."""
 
 CC = """#!/bin/sh
 # what a test compiles for itself counts as well

@@ -106,12 +106,20 @@ def code(file: dict[str, Any]) -> list[dict[str, Any]]:
     return [merged[number] for number in sorted(merged)]
 
 
+def begin(source: list[str], number: int) -> int:
+    """The first line of the statement that a line belongs to: it goes on where the line before cannot have ended."""
+    while number > 1 and re.search(
+        r"([,(=?\"]|&&|\|\|)$", re.sub(r"\s*/\*.*\*/\s*$", "", source[number - 2]).rstrip()
+    ):
+        number -= 1
+    return number
+
+
 def statements(source: list[str], numbers: list[int]) -> list[list[int]]:
-    """The numbers of lines, those of one statement together: it goes on where a line cannot have ended one."""
+    """The numbers of lines, those of one statement together."""
     found: list[list[int]] = []
     for number in numbers:
-        before = re.sub(r"\s*/\*.*\*/\s*$", "", source[number - 2]).rstrip() if number > 1 else ""
-        if found and found[-1][-1] == number - 1 and re.search(r"([,(=?\"]|&&|\|\|)$", before):
+        if found and begin(source, found[-1][0]) == begin(source, number):
             found[-1].append(number)
         else:
             found.append([number])
@@ -122,7 +130,8 @@ def blocks(source: list[str], numbers: list[int]) -> list[list[int]]:
     """The numbers of lines, those together that run one after the other or not at all: of one depth, nothing between."""
 
     def depth(number: int) -> int:
-        return len(source[number - 1]) - len(source[number - 1].lstrip())
+        first = source[begin(source, number) - 1]
+        return len(first) - len(first.lstrip())
 
     found: list[list[int]] = []
     for statement in statements(source, numbers):
@@ -145,7 +154,13 @@ def uncovered(
     for block in blocks(source, sorted(functions)):
         own = {
             number: next(
-                (r.text for r in reasons if r.holds(name, functions[number], source[number - 1])), None
+                (
+                    reason.text
+                    for reason in reasons
+                    for line in source[begin(source, number) - 1 : number]
+                    if reason.holds(name, functions[number], line)
+                ),
+                None,
             )
             for number in block
         }

@@ -114,3 +114,18 @@ def test_what_runs_together_shares_a_reason(tmp_path: Path) -> None:
         "csrc/core/f.c:13  f()  return hr_error_nomem(error);   [memory ran out]",
         "csrc/core/f.c:18  f()  case 2: return hr_error_nomem(error);   [memory ran out]",
     ]
+
+
+def test_a_statement_has_the_reason_of_its_beginning(tmp_path: Path) -> None:
+    """The compiler may count no code in its first line."""
+    (tmp_path / "tree/csrc/core").mkdir(parents=True)
+    (tmp_path / "tree/csrc/core/f.c").write_text(BLOCKS)
+    (tmp_path / "reasons.txt").write_text("csrc/core/*.c | * | h\\(1 | h never fails\n")
+    report(
+        {"files": [{"file": "csrc/core/f.c", "lines": [line(6, 0), line(11, 0)]}]},
+        tmp_path / "reasons.txt",
+        tmp_path,
+    )
+    assert (tmp_path / "uncovered.txt").read_text().splitlines()[-1] == (
+        "csrc/core/f.c:6  f()  hr_error_nomem(error));   [h never fails]"
+    )

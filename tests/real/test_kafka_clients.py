@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from headrace import UsageError, _headrace
 
 from stack import kafka
 from tests.real.kafka_kit import OUT, Driver, Refused, build, fill
@@ -378,3 +379,26 @@ def is_json(text: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def test_questions_from_python(broker: kafka.Broker, new_topic: Callable[..., str]) -> None:
+    """Some partitions of a topic, in their order; settings of all kinds; a group that never was."""
+    topic = new_topic(4)
+    fill(broker.bootstrap, topic, [(2, b"a"), (2, b"b")])
+    config = {"config": {"bootstrap.servers": broker.bootstrap}}
+
+    def ask(question: Callable[[str], str], **more: Any) -> Any:
+        return json.loads(question(json.dumps(config | more)))
+
+    found = ask(_headrace.kafka_offsets, topic=topic, partitions=[3, 2, 2])
+    assert [(each["partition"], each["begin"], each["end"]) for each in found] == [(2, 0, 2), (3, 0, 0)]
+    with pytest.raises(UsageError, match="has no partition 4"):
+        ask(_headrace.kafka_offsets, topic=topic, partitions=[4])
+    settings = {"preallocate": False, "retention.ms": 60000, "cleanup.policy": "delete"}
+    name = f"{topic}-more"
+    made = ask(_headrace.kafka_create_topic, topic=name, partitions=1, replication=-1, settings=settings)
+    assert made == {"created": True}
+    with pytest.raises(UsageError, match="must be a string, a whole number, true or false"):
+        ask(_headrace.kafka_create_topic, topic="x", partitions=1, replication=1, settings={"a": [1]})
+    assert ask(_headrace.kafka_delete_topic, topic=name) == {}
+    assert ask(_headrace.kafka_delete_group, group="nobody.ever") == {"deleted": False}
