@@ -201,7 +201,7 @@ static void test_names(void)
 static void test_damage(void)
 {
     static const zone_change changes[] = {{-5000000000, 3600}, {0, 7200}, {1000000000, 3600}};
-    static const char *const footers[] = {"A-1", "AAA", "AAA-1BBB", "AAA-1BBB,M3.5.0", "AAA-1BBB,M13.5.0,M10.5.0",
+    static const char *const footers[] = {"A-1", "AAA3:00:99", "AAA3:99", "AAA", "AAA-1BBB", "AAA-1BBB,M3.5.0", "AAA-1BBB,M13.5.0,M10.5.0",
                                           "AAA-1BBB,M3.6.0,M10.5.0",
                                           "AAA-1BBB,M3.5.7,M10.5.0", "AAA-1BBB,J0,J1", "AAA-1BBB,366,1", "AAA-168", "AAA-1:60", "<AAA-1",
                                           "<>-1", "AAA-1BBB,M3.5.0,M10.5.0x", "AAA-1 ", "AAA-99999999999"};
