@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import psycopg
 import pytest
 from headrace import SchemaError, UsageError, _headrace
 
-from stack import postgres
+from stack import kafka, postgres
+from tests.real.kafka_kit import fill
 from tests.real.load_kit import execute, one, rows
 from tests.real.sanitizer_kit import await_true, migrate
 
@@ -276,3 +278,25 @@ def test_long_values_are_cut_between_characters(dsn: str) -> None:
             assert other == "other"
     answer = compared("SELECT generate_series(1, 3)", "SELECT generate_series(2, 4)")
     assert (answer["missing"], answer["extra"], answer["different"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("tombstones", "rejected"), [("reject", 1), ("skip", 0)])
+def test_messages_without_a_value(
+    dsn: str, broker: kafka.Broker, new_topic: Callable[..., str], tombstones: str, rejected: int
+) -> None:
+    """They are passed over, or kept as dead letters with their keys."""
+    topic = new_topic(1)
+    fill(broker.bootstrap, topic, [(0, b'{"id":1}'), (0, None, b"gone"), (0, b'{"id":2}')])
+    migrate(dsn)
+    execute(dsn, "CREATE TABLE public.t (id int)")
+    source = {
+        "kind": "kafka",
+        "topic": topic,
+        "config": {"bootstrap.servers": broker.bootstrap},
+        "start": "earliest",
+        "until": "end",
+    }
+    run(source, dsn, {"tombstones": tombstones})
+    assert rows(dsn, "SELECT id FROM public.t ORDER BY id") == [(1,), (2,)]
+    found = rows(dsn, "SELECT reason, key FROM headrace.dead_letters")
+    assert found == [("tombstone", b"gone")] * rejected
