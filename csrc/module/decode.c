@@ -131,6 +131,23 @@ static int hr_py_reserve(hr_batch *batch, const hr_py_input *input, hr_error *er
     return HR_OK;
 }
 
+/* Cut the next record, which may be a blank line, off a stretch of bytes that is not at its end. A byte order mark at the start is no
+ * part of the first record. */
+static void hr_py_cut(const hr_format *format, const hr_decode_options *options, hr_py_input *input, hr_record *record)
+{
+    size_t whole;
+
+    if (input->at == 0 && input->size >= 3 && memcmp(input->data, "\xef\xbb\xbf", 3) == 0)
+        input->at = 3;
+    *record = (hr_record){.data = input->data + input->at, .offset = (int64_t)input->at, .timestamp = HR_NO_TIMESTAMP, .topic = ""};
+    if (input->at == input->size)
+        return;
+    whole = format->frame(options, record->data, input->size - input->at, true, &record->len);
+    if (whole == 0)
+        whole = record->len = input->size - input->at;
+    input->at += whole;
+}
+
 /* A piece of a stretch of bytes. */
 static int hr_py_decode_bytes(hr_py_decode *work, hr_py_input *input, hr_error *error)
 {
@@ -138,14 +155,10 @@ static int hr_py_decode_bytes(hr_py_decode *work, hr_py_input *input, hr_error *
     size_t stop = input->at + HR_PY_PIECE_BYTES;
 
     for (int count = 0; input->at < input->size && input->at < stop && count < HR_PY_PIECE_RECORDS; count++) {
-        const char *data = input->data + input->at;
-        hr_record record = {.data = data, .offset = (int64_t)input->at, .timestamp = HR_NO_TIMESTAMP, .topic = ""};
-        size_t whole = format->frame(&work->decoder->options, data, input->size - input->at, true, &record.len);
+        hr_record record;
 
-        if (whole == 0)
-            whole = record.len = input->size - input->at;
-        input->at += whole;
-        if (record.len == 0 || (work->skip_blank_text && hr_py_blank(data, record.len)))
+        hr_py_cut(format, &work->decoder->options, input, &record);
+        if (record.len == 0 || (work->skip_blank_text && hr_py_blank(record.data, record.len)))
             continue;
         if (work->want_header) {
             work->want_header = false;
@@ -390,6 +403,31 @@ static PyObject *hr_py_decode_csv(PyObject *module, PyObject *args, PyObject *kw
     return hr_py_decode_any(hr_py_state_of(module), hr_format_find("csv"), &options, header != 0, data, schema);
 }
 
+static PyObject *hr_py_csv_header(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"data", "delimiter", NULL};
+    PyObject *data, *delimiter = NULL, *result;
+    hr_decode_options options = {0};
+    hr_py_input input = {0};
+    hr_record record = {0};
+    Py_buffer view;
+
+    (void)module;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:csv_header", names, &data, &delimiter))
+        return NULL;
+    if (delimiter != NULL && hr_py_character(delimiter, "delimiter", &options.delimiter) < 0)
+        return NULL;
+    if (hr_py_bytes(data, &view) < 0)
+        return NULL;
+    input.data = view.buf;
+    input.size = (size_t)view.len;
+    while (record.len == 0 && input.at < input.size)
+        hr_py_cut(hr_format_find("csv"), &options, &input, &record);
+    result = PyBytes_FromStringAndSize(record.data, (Py_ssize_t)record.len);
+    PyBuffer_Release(&view);
+    return result;
+}
+
 /* Records with their keys, in a format whose options are complete. */
 static PyObject *hr_py_decode_keyed(const hr_py_state *state, const hr_format *format, const hr_decode_options *options, PyObject *data,
                                     PyObject *schema, PyObject *keys)
@@ -550,6 +588,9 @@ PyMethodDef hr_py_decode_methods[] = {
     {"decode_csv", HR_PY_KEYWORDS(hr_py_decode_csv), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("decode_csv(data, schema, delimiter=',', quote='\"', header=True, null='')\n--\n\n"
                "CSV as (Batch, rejects). With header the first record names the columns, otherwise they are the schema's.")},
+    {"csv_header", HR_PY_KEYWORDS(hr_py_csv_header), METH_VARARGS | METH_KEYWORDS,
+     PyDoc_STR("csv_header(data, delimiter=',')\n--\n\n"
+               "The record of CSV that decode_csv takes for the header, without its line's end; empty when there is none.")},
     {"decode_debezium", HR_PY_KEYWORDS(hr_py_decode_debezium), METH_VARARGS | METH_KEYWORDS,
      PyDoc_STR("decode_debezium(data, schema, keys=None, time='adaptive', decimal='string', binary='base64', unavailable=None)\n--\n\n"
                "Debezium's change events in JSON as (Batch, rejects). keys: the messages' keys, which tell the row of a delete.")},

@@ -73,6 +73,7 @@ def decode_csv(
     header: bool = True,
     null: str = "",
 ) -> tuple[Batch, list[Reject]]: ...
+def csv_header(data: bytes | bytearray | memoryview, delimiter: str = ",") -> bytes: ...
 def decode_avro(
     records: Iterable[bytes | None],
     schema: Schema,

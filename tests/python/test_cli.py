@@ -260,6 +260,14 @@ LINES = (
 )
 
 
+def test_partition_passes_over_a_byte_order_mark(tmp_path: Path) -> None:
+    source, out = tmp_path / "x.jsonl", tmp_path / "out"
+    source.write_bytes(b"\xef\xbb\xbf" + LINES)
+    done = headrace("partition", str(source), "--column", "at", "--out", str(out), "--json")
+    assert (json.loads(done.stdout)["written"], json.loads(done.stdout)["rejected"]) == (3, 2)
+    assert (out / "at_week=2026-W47/part-00000.jsonl").read_bytes().startswith(LINES[:20])
+
+
 @pytest.mark.parametrize("how", ["file", "gzip", "stdin"])
 def test_partition_splits_json_lines(how: str, tmp_path: Path) -> None:
     source, stdin = tmp_path / "events.jsonl", b""
@@ -294,6 +302,41 @@ def test_partition_keeps_the_header_of_csv(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/at_month=2026-11/part-00000.csv").read_text() == 'at,t\n2026-11-16,"two\nlines"\n'
     assert (tmp_path / "out/at_month=2026-12/part-00000.csv").read_text() == "at,t\n2026-12-01,b\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "first", "second"),
+    [
+        ("at,t\r2026-11-16,a\r2026-12-01,b\r", "at,t", "2026-11-16,a", "2026-12-01,b"),
+        ("\n\r\nat,t\n2026-11-16,a\n2026-12-01,b\n", "at,t", "2026-11-16,a", "2026-12-01,b"),
+        ("\ufeff\nat,t\n2026-11-16,a\n2026-12-01,b", "at,t", "2026-11-16,a", "2026-12-01,b"),
+        ('"i\nd",at\n1,2026-11-16\n2,2026-12-01\n', '"i\nd",at', "1,2026-11-16", "2,2026-12-01"),
+        ('"a\r\n""b",at\r\n1,2026-11-16\r\n2,2026-12-01', '"a\r\n""b",at', "1,2026-11-16", "2,2026-12-01"),
+    ],
+)
+def test_partition_finds_the_header_of_csv(
+    text: str, header: str, first: str, second: str, tmp_path: Path
+) -> None:
+    """However lines end, and whatever stands before it or in it."""
+    source, out = tmp_path / "x.csv", tmp_path / "out"
+    source.write_bytes(text.encode())
+    done = headrace("partition", str(source), "--column", "at", "--by", "month", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert {str(path.relative_to(out)): path.read_bytes().decode() for path in out.rglob("*.csv")} == {
+        "at_month=2026-11/part-00000.csv": f"{header}\n{first}\n",
+        "at_month=2026-12/part-00000.csv": f"{header}\n{second}\n",
+    }
+
+
+def test_partition_of_csv_without_records(tmp_path: Path) -> None:
+    for text in (b"", b"\xef\xbb\xbf\n", b"at,t\n"):
+        source = tmp_path / "x.csv"
+        source.write_bytes(text)
+        words = ["partition", str(source), "--column", "at", "--out", str(tmp_path / "out"), "--json"]
+        done = headrace(*words)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["read"] == 0
+    assert list(tmp_path.rglob("*.csv")) == [source]
 
 
 def test_partition_does_not_write_into_a_full_folder(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ WORKS = {
     "change events": "h.decode_debezium(change + b'{broken\\n', changes)[1]",
     "avro": "(h.decode_avro([b'\\x02\\x02\\x02a', b'\\x02'], reader, writer)[1])",
     "csv": "h.decode_csv('id,t\\n1,\"a\"\"b\"\\nx,b\\n', h.Schema([('id', 'int'), ('t', 'text')]))[1]",
+    "csv header": "h.csv_header(bytearray(b'\\xef\\xbb\\xbf\\n\"a\\nb\";c\\n1;2\\n'), delimiter=';')",
     "partition": "[len(p[4]) for p in h.partition(batch, 'at', 'day', 'Europe/Warsaw')]",
     "to_copy": "batch.to_copy()",
     "to_copy text": "batch.to_copy('text')",
@@ -179,7 +180,7 @@ print("survived", failed)
 """
 
 
-PYTHON_ONLY = {"what a schema says", "what a batch says", "versions"}
+PYTHON_ONLY = {"csv header", "what a schema says", "what a batch says", "versions"}
 """These take memory from Python alone."""
 
 

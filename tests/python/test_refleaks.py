@@ -53,6 +53,8 @@ WAYS = {
     "change events": '_headrace.decode_debezium(\'{"op":"c","after":{"id":1}}\\n{broken\\n\', schema)',
     "avro": '_headrace.decode_avro([b\'\\x02\', b\'\'], schema, \'{"type":"record","name":"r","fields":[{"name":"id","type":"int"}]}\')',
     "csv without a column": "fails(headrace.UsageError, decode_csv, 't\\n1\\n', schema)",
+    "csv header": "_headrace.csv_header(bytearray(b'a,b\\n1,2\\n'), ',')",
+    "csv header that cannot be": "fails(ValueError, _headrace.csv_header, b'a', ';;'); fails(TypeError, _headrace.csv_header, 'a')",
     "partition": "partition(batch, 'at', 'day', 'Europe/Warsaw')",
     "partition that cannot be": "fails(headrace.UsageError, partition, batch, 't')",
     "hashes": "headrace.hash_diff(headrace.hash_keys(batch, ['id', 't']), 'at', zone='Europe/Warsaw')",

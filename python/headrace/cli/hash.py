@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from headrace.cli import common
-from headrace.cli.partition import open_input, pieces
+from headrace.cli.partition import open_input, pieces, same_file
 from headrace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -208,8 +209,11 @@ def csv_line(delimiter: str) -> Callable[[str, Sequence[str | None]], str]:
 
 def csv_header(piece: bytes, delimiter: str, hashes: Sequence[Hash]) -> bytes:
     """The header with the names of the hashes. UsageError when it has not the columns that are hashed."""
-    header = piece.partition(b"\n")[0].rstrip(b"\r")
-    there = next(csv.reader([header.decode(errors="replace")], delimiter=delimiter), [])
+    from headrace import _headrace
+
+    header = _headrace.csv_header(piece, delimiter)
+    text = io.StringIO(header.decode(errors="replace"), newline="")  # a quoted name may hold line breaks
+    there = next(csv.reader(text, delimiter=delimiter), [])
     for column in (column for one in hashes for column in one.columns):
         if column not in there:
             raise UsageError(f'there is no column "{column}" in the header: {", ".join(there)}')
@@ -256,9 +260,14 @@ def run(arguments: argparse.Namespace) -> int:
     rejected: dict[str, int] = {}
     with ExitStack() as stack:
         file = stack.enter_context(open_input(arguments.file))
+        for option, name in (("--out", arguments.out), ("--rejects", arguments.rejects)):
+            if name and same_file(file, name):
+                raise UsageError(f"{option} {name} is the file that is read: give another name")
         out: IO[bytes] = (
             stack.enter_context(open(arguments.out, "wb")) if arguments.out else sys.stdout.buffer
         )
+        if arguments.out and arguments.rejects and same_file(out, arguments.rejects):
+            raise UsageError(f"--out and --rejects are the same file, {arguments.out}: give two names")
         kept = stack.enter_context(_rejects(arguments.rejects)) if arguments.rejects else None
         for number, piece in enumerate(pieces(file, is_csv)):
             if is_csv and number == 0:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +105,15 @@ def open_input(name: str) -> IO[bytes]:
     return file
 
 
+def same_file(file: IO[bytes], name: str) -> bool:
+    """Whether `name` is the open file, no terminal or pipe: opening it for writing would empty that."""
+    try:
+        there = os.stat(name)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(there.st_mode) and os.path.samestat(there, os.fstat(file.fileno()))
+
+
 def pieces(file: IO[bytes], whole: bool) -> Iterator[bytes]:
     """The input in pieces that end with a line; as one piece when a line break need not end a record
     (CSV).
@@ -125,6 +136,7 @@ def pieces(file: IO[bytes], whole: bool) -> Iterator[bytes]:
 def run(arguments: argparse.Namespace) -> int:
     """Split."""
     from headrace import Schema, _source, decode_csv, decode_json, partition
+    from headrace._headrace import csv_header
 
     guessed, csv = _source.guess_format({"kind": "file", "paths": [arguments.file]})
     is_csv = (arguments.format or guessed) == "csv"
@@ -142,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for piece in pieces(file, is_csv):
             if is_csv:
-                header = piece[: piece.find(b"\n") + 1] or piece
+                header = csv_header(piece, delimiter) + b"\n"
             if writer is None:
                 writer = Writer(Path(arguments.out), name, ".csv" if is_csv else ".jsonl", header)
             batch, rejects = decode_csv(piece, schema, delimiter) if is_csv else decode_json(piece, schema)
