@@ -1,6 +1,7 @@
 /* csrc/core/error.c: filling the error object. */
 #include "error.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,23 @@ int hr_error_data(hr_error *error, hr_reason reason, const char *value, size_t v
 int hr_error_nomem(hr_error *error)
 {
     return hr_error_set(error, HR_ENOMEM, "out of memory");
+}
+
+hr_code hr_code_of_file(int number)
+{
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENAMETOOLONG:
+    case ELOOP:
+        return HR_EUSAGE;
+    default:
+        return HR_EIO;
+    }
 }
 
 const char *hr_reason_name(hr_reason reason)

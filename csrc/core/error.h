@@ -86,6 +86,10 @@ int hr_error_data(hr_error *error, hr_reason reason, const char *value, size_t v
 /* "out of memory" without allocating. Returns HR_ENOMEM. */
 int hr_error_nomem(hr_error *error);
 
+/* What a file that cannot be made or written is, by errno: HR_EUSAGE when its name or its folder is wrong, so that trying again later
+ * does not help; HR_EIO for all else (a full disk, too many open files). */
+hr_code hr_code_of_file(int number);
+
 const char *hr_reason_name(hr_reason reason); /* "malformed", "type", "range", "null", ... */
 const char *hr_code_name(hr_code code);
 

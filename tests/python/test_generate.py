@@ -217,13 +217,16 @@ def test_settings_of_the_module_itself(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_put_in_place(tmp_path: Path) -> None:
-    """A folder of that name stands there: nothing is left beside it."""
+    """A folder of that name stands there, or none where one is wanted: trying again does not help, and nothing
+    is left beside it.
+    """
     folder = tmp_path / "x.jsonl"
     folder.mkdir()
-    with pytest.raises(headrace.HeadraceError, match="cannot be"):
-        headrace.generate("customers", 1, folder)
-    with pytest.raises(headrace.HeadraceError, match="cannot be"):
-        headrace.generate("frames", 1, tmp_path / "y.jsonl", truth=folder)
+    for place in (folder, tmp_path / "none" / "x.jsonl", tmp_path / ("x" * 300)):
+        with pytest.raises(headrace.UsageError, match="cannot be"):
+            headrace.generate("customers", 1, place)
+        with pytest.raises(headrace.UsageError, match="cannot be"):
+            headrace.generate("frames", 1, tmp_path / "y.jsonl", truth=place)
     assert folder.is_dir()
     assert not list(tmp_path.glob("*.part"))
 
@@ -238,7 +241,7 @@ def test_a_full_disk_is_told(name: str, tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))\n"
         "try:\n"
         f"    headrace.generate('customers', int(sys.argv[1]), {str(tmp_path / name)!r})\n"
-        "except headrace.HeadraceError as error:\n"
+        "except headrace.RetriableError as error:\n"
         "    print(error)\n"
     )
     for count in (2_000, 200_000):

@@ -56,7 +56,7 @@ int hr_frames_truth_check(const hr_generator *generator, int64_t seconds, hr_err
 
 static int hr_truth_failed(const truth *t, hr_error *error)
 {
-    return hr_error_set(error, HR_EIO, "%s cannot be written: %s", t->path, strerror(errno));
+    return hr_error_set(error, hr_code_of_file(errno), "%s cannot be written: %s", t->path, strerror(errno));
 }
 
 /* The number of the first frame due at `time` or later, within the frames asked for. */

@@ -167,10 +167,10 @@ static int hr_generate_open_fd(generate *g, hr_error *error)
     }
     if (g->fd < 0) {
         g->plain = false; /* nothing of ours to remove */
-        return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+        return hr_error_set(error, hr_code_of_file(errno), "%s cannot be written: %s", g->part, strerror(errno));
     }
     if (!g->plain && fcntl(g->fd, F_SETFL, fcntl(g->fd, F_GETFL) & ~O_NONBLOCK) != 0)
-        return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+        return hr_error_set(error, hr_code_of_file(errno), "%s cannot be written: %s", g->part, strerror(errno));
     g->waits = !g->plain;
     return HR_OK;
 }
@@ -286,7 +286,7 @@ static int hr_generate_finish(generate *g, hr_error *error)
         int rc = close(g->fd);
         g->fd = -1;
         if (rc != 0)
-            return hr_error_set(error, HR_EIO, "%s cannot be written: %s", g->part, strerror(errno));
+            return hr_error_set(error, hr_code_of_file(errno), "%s cannot be written: %s", g->part, strerror(errno));
     }
     return HR_OK;
 }
@@ -295,7 +295,7 @@ static int hr_generate_finish(generate *g, hr_error *error)
 static int hr_generate_publish(generate *g, hr_error *error)
 {
     if (g->plain && rename(g->part, g->path) != 0)
-        return hr_error_set(error, HR_EIO, "%s cannot be renamed to %s: %s", g->part, g->path, strerror(errno));
+        return hr_error_set(error, hr_code_of_file(errno), "%s cannot be renamed to %s: %s", g->part, g->path, strerror(errno));
     return HR_OK;
 }
 
