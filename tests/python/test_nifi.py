@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -93,9 +95,19 @@ def test_the_password_joins_the_connection_string_quoted() -> None:
     assert work.conninfo("postgresql://h/x?sslmode=require", "p").endswith("?sslmode=require&password=p")
 
 
-@pytest.mark.parametrize("database", ["dbname=x password=p", "postgresql://u:p@h/x", "host=x pass word"])
-def test_a_password_in_the_open_is_refused_and_not_repeated(database: str) -> None:
-    with pytest.raises(UsageError, match="Password") as caught:
+@pytest.mark.parametrize(
+    ("database", "words"),
+    [
+        ("dbname=x password=p", "holds a password"),
+        ("postgresql://u:p@h/x", "holds a password"),
+        ("host=x pass word", "cannot be read as a connection string"),
+        ("postgresql://[::1/x", "cannot be read as a connection string"),
+        ("h:12x", "cannot be read as a connection string"),
+    ],
+)
+def test_a_password_in_the_open_is_refused_and_not_repeated(database: str, words: str) -> None:
+    """What cannot be read may hold one."""
+    with pytest.raises(UsageError, match=rf"{words}.*Password") as caught:
         work.conninfo(database, "other")
     assert database not in str(caught.value)
 
@@ -163,6 +175,35 @@ def test_a_spooled_file_that_cannot_be_written_leaves_nothing(
     with pytest.raises(OSError, match="No space"), work.spooled(str(tmp_path), "a.jsonl", b"1"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EIO])
+def test_a_spooled_file_that_cannot_be_removed_changes_no_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The load is done, or has failed in a way of its own."""
+
+    def refuses(path: str) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr("headrace.nifi.work.os.unlink", refuses)
+    with work.spooled(str(tmp_path), "a.jsonl", b"1"):
+        pass
+    with pytest.raises(RetriableError, match="away"), work.spooled(str(tmp_path), "a.jsonl", b"1"):
+        raise RetriableError("away")
+
+
+def test_a_spooled_file_may_have_a_long_name(tmp_path: Path) -> None:
+    """NiFi's flow files may; what tells files apart and what tells the format stay."""
+    for name in ("f" * 255, "ż" * 255):
+        with (
+            work.spooled(str(tmp_path), f"8b0d4c2e-uuid-{name}.csv.gz", b"1") as path,
+            work.spooled(str(tmp_path), f"another-uuid-{name}.csv.gz", b"1") as other,
+        ):
+            assert path != other
+            assert Path(path).name.startswith("8b0d4c2e-uuid-")
+            assert path.endswith(".csv.gz")
+            assert Path(path).read_bytes() == b"1"
 
 
 # -- records

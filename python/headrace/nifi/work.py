@@ -28,7 +28,9 @@ FAILURE = "failure"
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
-_SAFE = re.compile(r"[^\w.=-]+")
+_UNSAFE = re.compile(r"[^\w.=-]+", re.ASCII)
+_NAME = 200
+"""Bytes of a spooled file's name: file systems take 255, and a draft has some more."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ def conninfo(database: str, password: str | None) -> str:
     """The connection string with its password, for libpq only. UsageError where it would be lost or shown."""
     from headrace import dsn as dsns
 
+    if dsns.without_password(database) == dsns.UNREADABLE:
+        raise UsageError(
+            "the property Database cannot be read as a connection string: write it as host=... dbname=... "
+            "user=..., or postgresql://user@host/dbname, and the password into the property Password"
+        )
     if dsns.has_password(database):
         raise UsageError(
             "the property Database holds a password that everybody can read: move it to the property Password"
@@ -157,7 +164,10 @@ def spooled(folder: str, name: str, content: bytes) -> Iterator[str]:
     after a failure, or a kill, the same content is made the same file again, and is not loaded a second time.
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, _SAFE.sub("_", name))
+    safe = _UNSAFE.sub("_", name)
+    if len(safe) > _NAME:  # begins with what makes it unique, and ends with what tells the format
+        safe = safe[: _NAME // 2] + safe[-_NAME // 2 :]
+    path = os.path.join(folder, safe)
     draft = f"{path}.new"
     made = (draft, path)
     try:
@@ -167,7 +177,7 @@ def spooled(folder: str, name: str, content: bytes) -> Iterator[str]:
         yield path
     finally:
         for one in made:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # what came of the load counts; at most a file of ours stays
                 os.unlink(one)
 
 
