@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from headrace import embedded
+from headrace.embedded import postgresql
 from headrace.embedded.broker import distribution
 from headrace.embedded.postgresql import Server, _quoted
 from headrace.errors import FatalError
@@ -135,3 +139,76 @@ def test_values_of_connection_strings(value: str, quoted: str) -> None:
 
 def test_a_stopped_server_says_so(tmp_path: Path) -> None:
     assert repr(Server(tmp_path)).endswith(f", stopped, in {tmp_path}>")
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Server:
+    """A server of root's that has run and is dead: its data lies in a room, its folder has what leads there."""
+    room = tmp_path / "room"
+    (room / "data").mkdir(parents=True)
+    monkeypatch.setattr(postgresql, "account", lambda: pwd.getpwuid(os.geteuid()).pw_name)
+    monkeypatch.setattr(postgresql, "root_folder", lambda: room)
+    monkeypatch.setattr(postgresql, "binaries", lambda: room / "bin")
+    server = Server(tmp_path / "pg")
+    server.folder.mkdir()
+    server._prepare_home()
+    assert server.password
+    server.data.mkdir()
+    (server.data / "PG_VERSION").write_text("18\n")
+    (server.data / "postmaster.pid").write_text(f"{2**22 + 1}\n{server.data}\n")  # no process has this id
+    return server
+
+
+def remake(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def test_data_of_a_folder_that_was_made_anew_is_replaced(served: Server) -> None:
+    """As a draft, which the next cluster begins by removing: also that of an earlier one."""
+    (served._home / "pgdata.new").mkdir()
+    (served._home / "pgdata.new" / "half").touch()
+    remake(served.folder)
+    served._prepare_home()
+    assert not served.data.exists()
+    assert sorted(path.name for path in (served._home / "pgdata.new").iterdir()) == [
+        "PG_VERSION",
+        "postmaster.pid",
+    ]
+    assert (served.folder / "pgdata").readlink() == served.data
+
+
+@pytest.mark.parametrize("lost", [("pgdata",), ("password",), ()])
+def test_data_stays_while_its_folder_may_be_the_same(served: Server, lost: tuple[str, ...]) -> None:
+    for name in lost:
+        (served.folder / name).unlink()
+    served._prepare_home()
+    assert (served.data / "PG_VERSION").exists()
+    assert (served.folder / "pgdata").readlink() == served.data
+
+
+def test_data_that_is_being_made_is_nobody_elses(served: Server) -> None:
+    """Another process has made the home, and not yet the link: only whole data can be of a folder before."""
+    remake(served.folder)
+    (served.data / "PG_VERSION").unlink()
+    served._prepare_home()
+    assert (served.data / "postmaster.pid").exists()
+
+
+def test_data_on_which_a_server_runs_is_left_alone(served: Server) -> None:
+    remake(served.folder)
+    (served.data / "postmaster.pid").write_text(f"{os.getpid()}\n{served.data}\n")
+    with pytest.raises(RuntimeError, match=f"as process {os.getpid()} on {served.data}: end it"):
+        served._prepare_home()
+    assert (served.data / "PG_VERSION").exists()
+    assert list(served.folder.iterdir()) == []
+
+
+def test_a_lock_file_that_a_crash_left_empty_keeps_no_data(served: Server, tmp_path: Path) -> None:
+    """Of a folder that is gone: the next start of any other server removes it."""
+    (served.data / "postmaster.pid").write_text("")
+    shutil.rmtree(served.folder)
+    other = Server(tmp_path / "other")
+    other.folder.mkdir()
+    other._prepare_home()
+    assert not served._home.exists()

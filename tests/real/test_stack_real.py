@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import smtplib
 import socket
 import subprocess
@@ -79,6 +80,31 @@ def test_postgres_keeps_its_data_and_its_port(tmp_path: Path) -> None:
     server.destroy()
     assert not server.data.exists()
     assert not (tmp_path / "pg").exists()
+
+
+def databases(server: postgres.Server) -> set[str]:
+    """Those that were made here."""
+    with server.connect() as connection:
+        names = {name for (name,) in connection.execute("select datname from pg_database").fetchall()}
+    return names - {"postgres", "template0", "template1"}
+
+
+def test_a_folder_that_is_made_anew_has_new_data(tmp_path: Path) -> None:
+    """Root's data lies elsewhere: it stays when the folder goes while the server is dead."""
+    folder = tmp_path / "pg"
+    with postgres.Server(folder, durable=False, keep=False) as server:
+        server.create_database("old")
+        server.kill()
+        shutil.rmtree(folder)
+        folder.mkdir()
+        (folder / "notes").write_text("kept")
+        with postgres.Server(folder, durable=False) as anew:
+            assert databases(anew) == set()
+            anew.create_database("new")
+            anew.kill()
+            anew.start()
+            assert databases(anew) == {"new"}
+        assert (folder / "notes").read_text() == "kept"
 
 
 def test_postgres_listens_on_loopback_and_wants_the_password(pg: postgres.Server, database: str) -> None:

@@ -150,9 +150,17 @@ def _sweep(data: Path) -> None:
             abandoned = not Path((entry / "folder").read_text()).exists()
         except FileNotFoundError:
             continue
-        lock = entry / "pgdata" / "postmaster.pid"
-        if abandoned and not (lock.exists() and identity(int(lock.read_text().split()[0]))):
+        if abandoned and _postmaster(entry / "pgdata") is None:
             shutil.rmtree(entry, ignore_errors=True)
+
+
+def _postmaster(data: Path) -> int | None:
+    """The id of the server that runs on this data, as far as its lock file tells; None when none does."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, IndexError, ValueError):  # stopped; or the machine went down as it was written
+        return None
+    return pid if identity(pid) else None
 
 
 def _quoted(value: str) -> str:
@@ -296,7 +304,30 @@ class Server(Service):
             shutil.chown(self._home, user)
         link = self.folder / "pgdata"
         if not link.is_symlink():
-            link.symlink_to(self.data)  # so that people find it
+            self._set_stale_data_aside()
+            link.symlink_to(self.data)  # so that people find it, and we know that it is this folder's
+
+    def _set_stale_data_aside(self) -> None:
+        """For a folder without the link to its data. With a password it is the one that the data belongs to,
+        and has only lost the link. Without, it was removed while its server was dead, and made anew: whole
+        data is of the folder before, and its password is gone. It becomes the draft that the next cluster
+        replaces, in one step, so that half of it is never taken for a whole one.
+
+        A cluster that another process is just making is not whole before the link is there. RuntimeError when
+        a server still runs on the data.
+        """
+        if not (self.data / "PG_VERSION").exists() or (self.folder / "password").exists():
+            return
+        running = _postmaster(self.data)
+        if running is not None:
+            raise RuntimeError(
+                f"{self.folder} was removed while its PostgreSQL server ran, and that still does, as process "
+                f"{running} on {self.data}: end it (kill -INT {running}) and try again, or use another folder"
+            )
+        draft = self._home / "pgdata.new"
+        if draft.exists():
+            shutil.rmtree(draft)
+        self.data.rename(draft)
 
     def _initdb(self) -> None:
         """Make the cluster. The password goes through a file that is gone a moment later."""
