@@ -157,6 +157,11 @@ static const char *hr_source_file_path(const json_t *config, const char *topic)
     return best;
 }
 
+static int hr_source_file_no_csv(const hr_file_lane *lane, hr_error *error)
+{
+    return hr_error_set(error, HR_EUSAGE, "%s: the header line holds a NUL byte: this is no CSV file", lane->path);
+}
+
 /* A lane that does not start at the file's beginning learns the header from there. */
 static int hr_source_file_header(const hr_source *source, hr_file_lane *lane, hr_error *error)
 {
@@ -166,6 +171,8 @@ static int hr_source_file_header(const hr_source *source, hr_file_lane *lane, hr
     if (!source->decode.has_header || lane->next == 0)
         return HR_OK;
     rc = hr_file_head(lane->path, source->format, &source->decode, &head, error);
+    if (rc == HR_OK && head.size > 0 && memchr(head.data, '\0', head.size) != NULL)
+        rc = hr_source_file_no_csv(lane, error);
     if (rc == HR_OK)
         rc = hr_buffer_append(&head, "", 1, error);
     if (rc != HR_OK) {
@@ -245,7 +252,7 @@ static int hr_source_file_take_header(hr_source *source, hr_file_lane *lane, hr_
     memcpy(lane->header, head->data, head->len);
     lane->header[head->len] = '\0';
     if (strlen(lane->header) != head->len)
-        return hr_error_set(error, HR_EUSAGE, "%s: the header line holds a NUL byte: this is no CSV file", lane->path);
+        return hr_source_file_no_csv(lane, error);
     return HR_OK;
 }
 
