@@ -2,6 +2,7 @@
  * verdicts, the same words, the same values. A decoder looks a record over when much of the one before was in containers that nobody
  * wanted. */
 #include "core/generate/generate.h"
+#include "core/json/json_index.h"
 #include "decode_fixture.h"
 #include "faults.h"
 
@@ -22,6 +23,8 @@ static const fixture_column many[] = {
     {"a", HR_TEXT, NULL, false, false},    {"b", HR_TEXT, NULL, false, false},          {"c", HR_TEXT, NULL, false, false},
     {"d", HR_TEXT, NULL, false, false},    {"e", HR_TEXT, NULL, false, false},
 };
+
+static hr_decode_options look; /* how the decoder that looks does it */
 
 static const char wide[] = "{\"uid\":1,\"x\":[\"a container that nobody wants and that is most of the record, so that the next one is "
                            "looked over before it is read\"]}";
@@ -74,7 +77,7 @@ static void test_frames(const fixture_column *columns, size_t count)
     hr_generator g;
     hr_generated about;
 
-    fixture_open(&looks, "json", fixture_schema(columns, count), NULL);
+    fixture_open(&looks, "json", fixture_schema(columns, count), &look);
     fixture_open(&never, "json", fixture_schema(columns, count), NULL);
     CHECK(hr_generator_init(&g, "frames", HR_GENERATE_JSON, NULL) == HR_OK);
     CHECK(hr_generator_set(&g, "malformed", 100000, NULL) == HR_OK && hr_generator_set(&g, "size", 800, NULL) == HR_OK);
@@ -111,7 +114,7 @@ static void test_order(void)
     fixture looks, never;
     hr_random random = {3};
 
-    fixture_open(&looks, "json", fixture_schema(paths, sizeof(paths) / sizeof(paths[0])), NULL);
+    fixture_open(&looks, "json", fixture_schema(paths, sizeof(paths) / sizeof(paths[0])), &look);
     fixture_open(&never, "json", fixture_schema(paths, sizeof(paths) / sizeof(paths[0])), NULL);
     for (int i = 0; i < 4000; i++) {
         char text[1024];
@@ -149,7 +152,7 @@ static void test_names(void)
     for (size_t columns = sizeof(names) / sizeof(names[0]); columns > 0; columns -= columns > 2 ? 2 : 1) {
         fixture looks, never;
 
-        fixture_open(&looks, "json", fixture_schema(names, columns), NULL);
+        fixture_open(&looks, "json", fixture_schema(names, columns), &look);
         fixture_open(&never, "json", fixture_schema(names, columns), NULL);
         for (int i = 0; i < 6000; i++) {
             char text[1400];
@@ -177,7 +180,7 @@ static void test_names_like_text(void)
     static const char *const members[] = {"\"a\\\"b\":1", "\"a\\\"\":1", "\"b\":\"c\",\"d\":2", "\"a\\\\\":3", "\"b\\\":\\\"c\":4"};
     fixture looks, never;
 
-    fixture_open(&looks, "json", fixture_schema(names, 3), NULL);
+    fixture_open(&looks, "json", fixture_schema(names, 3), &look);
     fixture_open(&never, "json", fixture_schema(names, 3), NULL);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         char text[600];
@@ -219,7 +222,7 @@ static void test_memory(void)
     }
 }
 
-int main(void)
+static void test_looks(void)
 {
     test_frames(some, 3);
     test_frames(paths, sizeof(paths) / sizeof(paths[0]));
@@ -227,6 +230,18 @@ int main(void)
     test_order();
     test_names();
     test_names_like_text();
+}
+
+/* A processor that has one way has the simpler ones too: all are tested, and what is done where there is none. */
+int main(void)
+{
+    for (const hr_json_looker *const *at = hr_json_looker_all(); *at != NULL; at++) {
+        look.look = (*at)->name;
+        CHECK((hr_json_looker_find(look.look) != NULL) == (*at)->supported());
+        test_looks();
+    }
+    look.look = "none";
+    test_looks();
     test_memory();
     return CHECK_DONE();
 }

@@ -190,7 +190,7 @@ static void test_growing_together(void)
         window_row(&f, 0, i * 100 + 50, i, 0); /* joins the two */
     }
     hr_windows_stats(f.windows, &stats);
-    CHECK(stats.open_windows == 1 && stats.groups == 1 && stats.memory < 200000, "%zu bytes for one session", stats.memory);
+    CHECK(stats.open_windows == 1 && stats.groups == 1 && stats.memory < 60000, "%zu bytes for one session", stats.memory);
     window_expect(&f, true, "0-200060:2000 ");
     window_close(&f);
 }
@@ -225,7 +225,7 @@ static void test_session_keys(void)
         }
     }
     hr_windows_stats(f.windows, &stats);
-    CHECK(stats.results == closed && closed > 149000 && stats.memory < 30 << 20, "%zu bytes", stats.memory);
+    CHECK(stats.results == closed && closed > 149000 && stats.memory < 2 << 20, "%zu bytes", stats.memory);
     window_close(&f);
 }
 

@@ -62,6 +62,8 @@ typedef struct hr_avro_schemas {
 } hr_avro_schemas;
 
 typedef struct hr_decode_options {
+    /* JSON */
+    const char *look; /* how long records are looked over (json_index.h), for tests; NULL: as this processor does it fastest */
     /* CSV */
     char delimiter;   /* ',' when 0 */
     char quote;       /* '"' when 0 */

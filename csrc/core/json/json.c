@@ -48,7 +48,7 @@ static int hr_json_open(hr_decoder *decoder, hr_error *error)
         return hr_error_nomem(error);
     decoder->state = json;
     json->unknown = decoder->schema->unknown;
-    json->looker = hr_json_looker_best();
+    json->looker = decoder->options.look != NULL ? hr_json_looker_find(decoder->options.look) : hr_json_looker_best();
     json->scan.allow_nul_escape = true; /* whether a column can hold it is known later */
     rc = hr_json_keys_init(&json->keys, decoder->schema, decoder->steps, error);
     if (json->keys.rest)

@@ -22,7 +22,8 @@
 
 typedef struct hr_json_index {
     uint32_t blocks;                     /* of 64 bytes of the text */
-    uint64_t kept[HR_JSON_INDEX_BLOCKS]; /* a bit for each byte outside strings that is no white space, and for a string's first quote */
+    uint64_t kept[HR_JSON_INDEX_BLOCKS]; /* a bit for a string's first quote, and for each byte outside strings that is no white space (that
+                                            behind a number or a literal may have one all the same) */
     uint64_t keys[HR_JSON_INDEX_BLOCKS]; /* a bit for the first quote of each key of the outermost object */
     /* the room of a look, from here on: bones of the blocks before each, */
     uint16_t before[HR_JSON_INDEX_BLOCKS];
@@ -48,6 +49,8 @@ typedef struct hr_json_looker {
 
 /* The fastest that this processor has; NULL when it has none. */
 const hr_json_looker *hr_json_looker_best(void);
+/* The one of this name, for tests and measurements; NULL when this processor has it not. */
+const hr_json_looker *hr_json_looker_find(const char *name);
 /* All that are compiled in, for tests; NULL behind the last. */
 const hr_json_looker *const *hr_json_looker_all(void);
 
