@@ -204,6 +204,31 @@ def test_data_on_which_a_server_runs_is_left_alone(served: Server) -> None:
     assert list(served.folder.iterdir()) == []
 
 
+def test_data_of_a_folder_whose_disk_is_not_mounted_stays(
+    served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder may be on it, and is neither gone nor made anew."""
+    assert postgresql._Owner.read(served._home) == postgresql._Owner.of(served.folder)
+    postgresql._Owner(str(served.folder), str(tmp_path)).write(served._home)  # where nothing is mounted now
+    shutil.rmtree(served.folder)
+    other = Server(tmp_path / "other")
+    other.folder.mkdir()
+    other._prepare_home()
+    assert (served.data / "PG_VERSION").exists()
+    served.folder.mkdir()
+    with pytest.raises(RuntimeError, match=f"a disk that was mounted at {tmp_path}: mount it"):
+        served._prepare_home()
+    assert (served.data / "PG_VERSION").exists()
+
+
+def test_data_of_older_versions_is_known(served: Server) -> None:
+    (served._home / "folder").write_text(str(served.folder))
+    assert postgresql._Owner.read(served._home) == postgresql._Owner(str(served.folder))
+    remake(served.folder)
+    served._prepare_home()
+    assert not served.data.exists()
+
+
 def test_a_lock_file_that_a_crash_left_empty_keeps_no_data(served: Server, tmp_path: Path) -> None:
     """Of a folder that is gone: the next start of any other server removes it."""
     (served.data / "postmaster.pid").write_text("")

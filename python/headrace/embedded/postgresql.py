@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import logging
 import os
 import pwd
@@ -23,6 +24,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -143,13 +145,42 @@ def remove_copy() -> None:
         shutil.rmtree(room)
 
 
+@dataclass(frozen=True)
+class _Owner:
+    """The folder that data of root's belongs to, and the mount point of the disk that this is on."""
+
+    folder: str
+    mount: str = "/"
+
+    @classmethod
+    def of(cls, folder: Path) -> _Owner:
+        """A folder that is there."""
+        whole = folder.resolve()
+        return cls(str(folder), str(next(path for path in (whole, *whole.parents) if path.is_mount())))
+
+    @classmethod
+    def read(cls, home: Path) -> _Owner:
+        """FileNotFoundError while somebody is just making it. Older versions wrote the path alone."""
+        text = (home / "folder").read_text()
+        return cls(**json.loads(text)) if text.startswith("{") else cls(text)
+
+    def write(self, home: Path) -> None:
+        """Beside the data."""
+        (home / "folder").write_text(json.dumps(asdict(self)))
+
+    def away(self) -> bool:
+        """Whether its disk is: then nobody knows whether the folder is gone."""
+        return not Path(self.mount).is_mount()
+
+
 def _sweep(data: Path) -> None:
     """Remove the data of servers whose folder is gone (a test's temporary folder) and that do not run."""
     for entry in data.iterdir():
         try:
-            abandoned = not Path((entry / "folder").read_text()).exists()
+            owner = _Owner.read(entry)
         except FileNotFoundError:
             continue
+        abandoned = not owner.away() and not Path(owner.folder).exists()
         if abandoned and _postmaster(entry / "pgdata") is None:
             shutil.rmtree(entry, ignore_errors=True)
 
@@ -300,7 +331,7 @@ class Server(Service):
         _sweep(root_folder() / "data")
         if not self._home.exists():
             self._home.mkdir(mode=0o700)
-            (self._home / "folder").write_text(str(self.folder))
+            _Owner.of(self.folder).write(self._home)
             shutil.chown(self._home, user)
         link = self.folder / "pgdata"
         if not link.is_symlink():
@@ -314,10 +345,16 @@ class Server(Service):
         replaces, in one step, so that half of it is never taken for a whole one.
 
         A cluster that another process is just making is not whole before the link is there. RuntimeError when
-        a server still runs on the data.
+        a server still runs on the data, or the folder it belongs to may be on a disk that is not mounted.
         """
         if not (self.data / "PG_VERSION").exists() or (self.folder / "password").exists():
             return
+        owner = _Owner.read(self._home)
+        if owner.away():
+            raise RuntimeError(
+                f"{self.folder} is empty, and {self._home} holds the data of a folder of this name on a disk "
+                f"that was mounted at {owner.mount}: mount it, or use another folder"
+            )
         running = _postmaster(self.data)
         if running is not None:
             raise RuntimeError(
