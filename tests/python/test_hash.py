@@ -354,6 +354,27 @@ def test_command_passes_over_a_byte_order_mark() -> None:
     assert out == f'{{"id": 1,"hk":"{md5("1")}"}}\n'
 
 
+def test_command_writes_all_or_nothing(tmp_path: Path) -> None:
+    """A name that turns out to be taken in the middle leaves what was there before, or nothing."""
+    out, link = tmp_path / "out.jsonl", tmp_path / "link"
+    good, bad = '{"id": 1}\n', '{"id": 1}\n{"id": 2, "hk": 3}\n'
+    words = ["-", "--key", "hk=id", "--out", str(out)]
+    assert run(*words, text=bad)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+    assert run(*words, text=good)[0] == 0
+    before = out.read_bytes()
+    out.chmod(0o640)
+    assert run(*words, text=bad)[0] == 2
+    assert list(tmp_path.iterdir()) == [out]
+    assert out.read_bytes() == before
+    link.symlink_to(out)
+    assert run(*words[:-1], str(link), text='{"id": 5}\n')[0] == 0
+    assert json.loads(out.read_bytes())["id"] == 5
+    assert (link.is_symlink(), out.stat().st_mode & 0o777) == (True, 0o640)
+    code, _, err = run(*words[:-1], str(tmp_path / "none" / "x"), text=good)
+    assert (code, "No such file" in err) == (4, True)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_command_does_not_write_over_its_input(packed: bool, tmp_path: Path) -> None:
     """Which opening it would have emptied; under another name too."""

@@ -223,6 +223,50 @@ def csv_header(piece: bytes, delimiter: str, hashes: Sequence[Hash]) -> bytes:
     return delimiter.encode().join([header, *(name.encode() for name in quoted)]) + b"\n"
 
 
+def _regular(name: str) -> bool:
+    """Whether a file of this name is or would be a plain one, no pipe, terminal or /dev/null."""
+    try:
+        return stat.S_ISREG(os.stat(name).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+@contextmanager
+def _output(name: str) -> Iterator[IO[bytes]]:
+    """The file for records. A plain one is whole when it gets its name, and what was there before stays until
+    then, and when it fails. What is no plain file is written to as it is.
+    """
+    if not _regular(name):
+        with open(name, "wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(name))  # what a link leads to, not the link
+    draft = path.with_name(f"{path.name}.part")
+    try:
+        with draft.open("wb") as file:
+            yield file
+        if path.exists():
+            draft.chmod(stat.S_IMODE(path.stat().st_mode))
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def _refuse_same(file: IO[bytes], arguments: argparse.Namespace) -> None:
+    """UsageError when two of what is read, written and kept are the same file."""
+    for option, name in (("--out", arguments.out), ("--rejects", arguments.rejects)):
+        if name and same_file(file, name):
+            raise UsageError(f"{option} {name} is the file that is read: give another name")
+    if arguments.out and arguments.rejects and _regular(arguments.out):
+        out, rejects = (os.path.realpath(name) for name in (arguments.out, arguments.rejects))
+        if out == rejects or (
+            os.path.exists(out) and os.path.exists(rejects) and os.path.samefile(out, rejects)
+        ):
+            raise UsageError(f"--out and --rejects are the same file, {arguments.out}: give two names")
+
+
 @contextmanager
 def _rejects(name: str) -> Iterator[IO[bytes]]:
     """The file for rejects, empty; its folder is made when it is missing. It is there from the start, so that
@@ -260,14 +304,8 @@ def run(arguments: argparse.Namespace) -> int:
     rejected: dict[str, int] = {}
     with ExitStack() as stack:
         file = stack.enter_context(open_input(arguments.file))
-        for option, name in (("--out", arguments.out), ("--rejects", arguments.rejects)):
-            if name and same_file(file, name):
-                raise UsageError(f"{option} {name} is the file that is read: give another name")
-        out: IO[bytes] = (
-            stack.enter_context(open(arguments.out, "wb")) if arguments.out else sys.stdout.buffer
-        )
-        if arguments.out and arguments.rejects and same_file(out, arguments.rejects):
-            raise UsageError(f"--out and --rejects are the same file, {arguments.out}: give two names")
+        _refuse_same(file, arguments)
+        out = stack.enter_context(_output(arguments.out)) if arguments.out else sys.stdout.buffer
         kept = stack.enter_context(_rejects(arguments.rejects)) if arguments.rejects else None
         for number, piece in enumerate(pieces(file, is_csv)):
             if is_csv and number == 0:
