@@ -351,6 +351,43 @@ def test_partition_does_not_write_into_a_full_folder(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.jsonl")} == before
 
 
+@pytest.mark.parametrize(
+    "before", [(), ("keep/x",), ("_rejects/reasons.jsonl",), ("at_week=2026-W48/part-00000.jsonl",)]
+)
+def test_partition_writes_all_or_nothing(before: tuple[str, ...], tmp_path: Path) -> None:
+    """When a part is there already, or the input breaks off, nothing is left but what was there."""
+    out = tmp_path / "out"
+    for name in before:
+        (out / name).parent.mkdir(parents=True)
+        (out / name).write_text("old")
+    broken = gzip.compress(LINES)[:-6]
+    lines = LINES if before and before[0] != "keep/x" else broken
+    done = headrace("partition", "-", "--column", "at", "--out", str(out), stdin=lines)
+    assert done.returncode != 0
+    assert {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()} == set(before)
+    assert {path for path in out.rglob("*") if path.is_dir()} == {(out / name).parent for name in before}
+    assert out.exists() == bool(before)
+
+
+@pytest.mark.parametrize("verb", ["partition", "hash"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(LINES)[:-6],
+        gzip.compress(LINES)[:40],
+        gzip.compress(LINES) + b"rest",
+        b"\x1f\x8b\x08\0damage",
+    ],
+)
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_damaged_input_is_told(verb: str, data: bytes, form: str, tmp_path: Path) -> None:
+    words = ["--column", "at", "--out", str(tmp_path / "out")] if verb == "partition" else ["--key", "hk=at"]
+    done = headrace(verb, "-", "--format", form, *words, stdin=data)
+    assert done.returncode == 2
+    assert b"<stdin> is damaged, or was cut, within its gzip stream (" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_output_to_a_closed_pipe_is_no_error() -> None:
     command = shlex.join(PYTHON) + " schema print | head -c 1"
     done = subprocess.run(

@@ -18,7 +18,9 @@ import json
 import os
 import stat
 import sys
+import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Writer:
-    """The parts being written; at most OPEN_FILES of them are open at once."""
+    """The parts being written, drafts until all of them are whole; at most OPEN_FILES are open at once."""
 
     def __init__(self, folder: Path, name: str, ending: str, header: bytes) -> None:
         self.folder = folder
@@ -61,11 +63,21 @@ class Writer:
         self.header = header
         self.files: dict[str, IO[bytes]] = {}
         self.counts: dict[str, int] = {}
+        self.drafts: dict[Path, Path] = {}
 
     def path(self, value: str) -> Path:
         """The part of a period, or "_rejects"."""
         place = value if value == "_rejects" else f"{self.name}={value}"
         return self.folder / place / f"part-00000{self.ending}"
+
+    def draft(self, path: Path, content: bytes) -> Path:
+        """Begin a file with its first bytes. UsageError when there is one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            raise UsageError(f"{path} is there already: give an empty folder as --out")
+        draft = self.drafts[path] = path.with_name(f"{path.name}.part")
+        draft.write_bytes(content)
+        return draft
 
     def write(self, value: str, records: list[bytes]) -> None:
         """Append records to a part."""
@@ -76,19 +88,31 @@ class Writer:
             if len(self.files) >= OPEN_FILES:
                 self.files.pop(next(iter(self.files))).close()
             path = self.path(value)
-            if value not in self.counts:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if path.exists():
-                    raise UsageError(f"{path} is there already: give an empty folder as --out")
-                path.write_bytes(self.header)
-            file = self.files[value] = path.open("ab")
+            draft = self.drafts[path] if value in self.counts else self.draft(path, self.header)
+            file = self.files[value] = draft.open("ab")
         file.write(b"\n".join(records) + b"\n")
         self.counts[value] = self.counts.get(value, 0) + len(records)
 
-    def close(self) -> None:
-        """Close all parts."""
+    def finish(self) -> None:
+        """Close all parts and give them their names."""
+        while self.files:
+            self.files.popitem()[1].close()
+        for path, draft in self.drafts.items():
+            draft.replace(path)
+
+    def abandon(self) -> None:
+        """Remove what was written, and folders that hold nothing else."""
         for file in self.files.values():
-            file.close()
+            with suppress(OSError):
+                file.close()
+        for path, draft in self.drafts.items():  # nothing had these names before
+            for made in (draft, path):
+                with suppress(OSError):
+                    made.unlink()
+            with suppress(OSError):
+                path.parent.rmdir()
+        with suppress(OSError):
+            self.folder.rmdir()
 
 
 def open_input(name: str) -> IO[bytes]:
@@ -114,15 +138,23 @@ def same_file(file: IO[bytes], name: str) -> bool:
     return stat.S_ISREG(there.st_mode) and os.path.samestat(there, os.fstat(file.fileno()))
 
 
+def _read(file: IO[bytes], size: int) -> bytes:
+    try:
+        return file.read(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        what = f"{file.name} is damaged, or was cut, within its gzip stream ({error})"
+        raise UsageError(f"{what}: get the file once more") from error
+
+
 def pieces(file: IO[bytes], whole: bool) -> Iterator[bytes]:
     """The input in pieces that end with a line; as one piece when a line break need not end a record
-    (CSV).
+    (CSV). UsageError when it cannot be decompressed.
     """
     if whole:
-        yield file.read()
+        yield _read(file, -1)
         return
     rest = b""
-    while block := file.read(PIECE):
+    while block := _read(file, PIECE):
         cut = block.rfind(b"\n") + 1
         if not cut:
             rest += block
@@ -145,43 +177,41 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unit_of_numbers:
         time["unit"] = arguments.unit_of_numbers
     schema = Schema([("time", "timestamptz", True), ("raw", "text", True)], {"time": time, "raw": "$raw"})
-    file = open_input(arguments.file)
     name = f"{arguments.column.rpartition('.')[2]}_{arguments.by}"
-    header = b""
-    writer: Writer | None = None
+    writer = Writer(Path(arguments.out), name, ".csv" if is_csv else ".jsonl", b"")
     reasons: IO[bytes] | None = None
     rejected: dict[str, int] = {}
     try:
-        for piece in pieces(file, is_csv):
-            if is_csv:
-                header = csv_header(piece, delimiter) + b"\n"
-            if writer is None:
-                writer = Writer(Path(arguments.out), name, ".csv" if is_csv else ".jsonl", header)
-            batch, rejects = decode_csv(piece, schema, delimiter) if is_csv else decode_json(piece, schema)
-            for value, rows in partition(batch, "time", arguments.by, arguments.zone).items():
-                texts = (rows.column_text(1, row) or "" for row in range(len(rows)))
-                writer.write(value, [text.encode() for text in texts])
-            writer.write("_rejects", [reject["raw"] or b"" for reject in rejects])
-            for reject in rejects:
-                rejected[reject["reason"]] = rejected.get(reject["reason"], 0) + 1
-                if reasons is None:
-                    reasons = (writer.folder / "_rejects" / "reasons.jsonl").open("wb")
-                told = {k: v for k, v in reject.items() if k not in ("raw", "index", "offset", "line")}
-                reasons.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
-    finally:
-        file.close()
-        if writer is not None:
-            writer.close()
-        if reasons is not None:
-            reasons.close()
+        with ExitStack() as stack:
+            file = stack.enter_context(open_input(arguments.file))
+            for piece in pieces(file, is_csv):
+                if is_csv:
+                    writer.header = csv_header(piece, delimiter) + b"\n"
+                decoded = decode_csv(piece, schema, delimiter) if is_csv else decode_json(piece, schema)
+                batch, rejects = decoded
+                for value, rows in partition(batch, "time", arguments.by, arguments.zone).items():
+                    texts = (rows.column_text(1, row) or "" for row in range(len(rows)))
+                    writer.write(value, [text.encode() for text in texts])
+                writer.write("_rejects", [reject["raw"] or b"" for reject in rejects])
+                for reject in rejects:
+                    rejected[reject["reason"]] = rejected.get(reject["reason"], 0) + 1
+                    if reasons is None:
+                        draft = writer.draft(writer.folder / "_rejects" / "reasons.jsonl", b"")
+                        reasons = stack.enter_context(draft.open("wb"))
+                    told = {k: v for k, v in reject.items() if k not in ("raw", "index", "offset", "line")}
+                    reasons.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+        writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
     return _report(arguments, writer, rejected)
 
 
-def _report(arguments: argparse.Namespace, writer: Writer | None, rejected: dict[str, int]) -> int:
-    counts = dict(sorted(writer.counts.items())) if writer is not None else {}
+def _report(arguments: argparse.Namespace, writer: Writer, rejected: dict[str, int]) -> int:
+    counts = dict(sorted(writer.counts.items()))
     count_rejected = counts.pop("_rejects", 0)
     written = sum(counts.values())
-    files = {str(writer.path(value)): count for value, count in counts.items()} if writer is not None else {}
+    files = {str(writer.path(value)): count for value, count in counts.items()}
     common.say(
         f"{written + count_rejected:,} read = {written:,} written to {len(files)} files + "
         f"{count_rejected:,} rejected"
