@@ -81,6 +81,8 @@ def test_topics_are_made_once_listed_and_deleted(broker: kafka.Broker, driver: D
         ({"partitions": 0}, "Invalid number of partitions"),
         ({"topic": "no spaces"}, "no spaces"),
         ({"topic": ""}, "cannot be made"),
+        ({"partitions": 100_001}, "cannot be made: num_partitions out of expected range"),
+        ({"replication": 20_000}, "cannot be made: replication_factor out of expected range"),
     ],
 )
 def test_topics_that_cannot_be(
@@ -96,6 +98,24 @@ def test_topics_that_cannot_be(
             }
         )
     assert caught.value.fatal
+
+
+@pytest.mark.parametrize("name", ["x" * 600, "a b"])
+def test_a_name_that_no_topic_can_have(broker: kafka.Broker, driver: Driver, name: str) -> None:
+    """The first is refused by librdkafka, the second by the broker."""
+    with pytest.raises(Refused, match=f'"{name}" cannot be the name of a Kafka topic') as caught:
+        driver.topic(config={"bootstrap.servers": broker.bootstrap}, topic=name)
+    assert caught.value.code == "usage"
+    assert caught.value.fatal
+
+
+def test_a_request_that_nobody_answers(driver: Driver) -> None:
+    """It is worth another try, and librdkafka's words are kept."""
+    with pytest.raises(Refused, match=r'"clients-3" cannot be made: .*127\.0\.0\.1:1') as caught:
+        driver.create(
+            config={"bootstrap.servers": "127.0.0.1:1"}, topic="clients-3", partitions=1, timeout_ms=300
+        )
+    assert caught.value.retriable
 
 
 def test_offsets(broker: kafka.Broker, new_topic: Callable[..., str], driver: Driver) -> None:
@@ -118,6 +138,12 @@ def test_offsets(broker: kafka.Broker, new_topic: Callable[..., str], driver: Dr
         driver.offsets(config=config, topic=topic, partitions=[0, 3])
     assert caught.value.code == "usage"
     assert driver.offsets(config=config, topic=topic, partitions=[0], group="nobody-yet")["offsets"] == [-1]
+    with pytest.raises(Refused, match=r"partition 0 of 1 asked for\) cannot be had: Broker"):
+        driver.offsets(
+            config=config, topic=topic, partitions=[0], when=-7
+        )  # no time, nor the name of a place
+    with pytest.raises(Refused, match='the offsets of consumer group "" cannot be had'):
+        driver.offsets(config=config, topic=topic, partitions=[0], group="")
 
 
 def test_the_groups_topic_is_not_there_yet(tmp_path: Path, driver: Driver) -> None:
@@ -197,6 +223,11 @@ def test_a_full_queue_holds_the_sender_until_a_cancel(
     assert caught.value.code == "cancelled"
     config["linger.ms"] = 5
     assert driver.produce(config=config, topic=topic, value="x", key="k", count=1000)["delivered"] == 1000
+    config["queue.buffering.max.messages"] = 1
+    made = driver.produce(config=config, topic=topic, value="x", key="k", headers={"a": "b"}, count=50)
+    assert made["delivered"] == 50
+    sent = [message.headers() for message in read_back(broker, topic, 4) if message.headers()]
+    assert sent == [[("a", b"b")]] * 50
 
 
 def test_an_unknown_topic_is_refused_at_once(broker: kafka.Broker, driver: Driver) -> None:
