@@ -14,12 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reason:
-    """Why lines need not be run: those of `files` in the function `function` (a pattern each) that look so."""
+    """Why lines need not be run: those of `files` in the function `function` (a pattern each) that look so. `alone`: it
+    says nothing of the lines beside them.
+    """
 
     files: str
     function: str
     line: re.Pattern[str]
     text: str
+    alone: bool = False
 
     def holds(self, file: str, function: str, line: str) -> bool:
         """Whether this is the reason of a line."""
@@ -27,17 +30,20 @@ class Reason:
 
 
 def read_reasons(path: Path) -> list[Reason]:
-    """From a file with, on each line: FILES | FUNCTION | REGULAR EXPRESSION | REASON. ValueError for any other."""
+    """From a file with, on each line: FILES | FUNCTION | REGULAR EXPRESSION | REASON, and perhaps | alone. ValueError
+    for any other.
+    """
     reasons = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split(" | ")]
-        if len(parts) != 4 or not all(parts):
+        if not 4 <= len(parts) <= 5 or not all(parts) or parts[4:] not in ([], ["alone"]):
             raise ValueError(
-                f"{path.name}:{number}: FILES | FUNCTION | REGULAR EXPRESSION | REASON is expected, not: {line}"
+                f"{path.name}:{number}: FILES | FUNCTION | REGULAR EXPRESSION | REASON, and perhaps | alone, is expected, "
+                f"not: {line}"
             )
-        reasons.append(Reason(parts[0], parts[1], re.compile(parts[2]), parts[3]))
+        reasons.append(Reason(parts[0], parts[1], re.compile(parts[2]), parts[3], len(parts) == 5))
     return reasons
 
 
@@ -109,7 +115,7 @@ def code(file: dict[str, Any]) -> list[dict[str, Any]]:
 def begin(source: list[str], number: int) -> int:
     """The first line of the statement that a line belongs to: it goes on where the line before cannot have ended."""
     while number > 1 and re.search(
-        r"([,(=?\"]|&&|\|\|)$", re.sub(r"\s*/\*.*\*/\s*$", "", source[number - 2]).rstrip()
+        r"([,(=?\"]|&&|\|\||\bPRI\w+)$", re.sub(r"\s*/\*.*\*/\s*$", "", source[number - 2]).rstrip()
     ):
         number -= 1
     return number
@@ -146,29 +152,29 @@ def blocks(source: list[str], numbers: list[int]) -> list[list[int]]:
     return found
 
 
+RAISES = re.compile(r"\bPyErr_(Set|Format)|\bhr_error_(set|data)\(")
+
+
 def uncovered(
     name: str, lines: list[dict[str, Any]], source: list[str], reasons: list[Reason]
 ) -> Iterator[Uncovered]:
-    """Lines of a file that were not run; those that can only run together share a reason of one of them."""
+    """Lines of a file that were not run; those that can only run together share a reason of one of them. A statement
+    that tells of an error needs one of its own: somebody's mistake is no matter of what is freed, or returned, beside it.
+    """
     functions = {line["line_number"]: line.get("function_name") or "" for line in lines if line["count"] == 0}
     for block in blocks(source, sorted(functions)):
-        own = {
-            number: next(
-                (
-                    reason.text
-                    for reason in reasons
-                    for line in source[begin(source, number) - 1 : number]
-                    if reason.holds(name, functions[number], line)
-                ),
-                None,
-            )
-            for number in block
-        }
-        shared = next((text for text in own.values() if text), None)
+        own: dict[int, list[Reason]] = {}
         for number in block:
-            yield Uncovered(
-                name, number, functions[number], source[number - 1].strip(), own[number] or shared
-            )
+            text = source[begin(source, number) - 1 : number]
+            own[number] = [r for r in reasons if any(r.holds(name, functions[number], line) for line in text)]
+        lent = [reason for number in block for reason in own[number] if not reason.alone]
+        for statement in statements(source, block):
+            shared = [reason for number in statement for reason in own[number]]
+            if not RAISES.search("\n".join(source[begin(source, statement[0]) - 1 : statement[-1]])):
+                shared += lent
+            for number in statement:
+                reason = next((reason.text for reason in own[number] + shared), None)
+                yield Uncovered(name, number, functions[number], source[number - 1].strip(), reason)
 
 
 def stretches(lines: list[Uncovered]) -> Iterator[str]:

@@ -38,7 +38,7 @@ def test_every_reason_in_use_can_be_read() -> None:
         assert any(fnmatch(file, reason.files) for file in files), reason
 
 
-@pytest.mark.parametrize("text", ["a | b | c", "* | f | x |", "*.c f x y"])
+@pytest.mark.parametrize("text", ["a | b | c", "* | f | x |", "*.c f x y", "a | b | c | d | e"])
 def test_a_reason_without_its_parts_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "reasons.txt"
     path.write_text(f"# a remark\n\n{text}\n")
@@ -129,3 +129,94 @@ def test_a_statement_has_the_reason_of_its_beginning(tmp_path: Path) -> None:
     assert (tmp_path / "uncovered.txt").read_text().splitlines()[-1] == (
         "csrc/core/f.c:6  f()  hr_error_nomem(error));   [h never fails]"
     )
+
+
+def test_a_statement_goes_on_after_the_macros_of_a_format(tmp_path: Path) -> None:
+    """Lines 5 to 7 are one: "..." PRId64 cannot be its end."""
+    (tmp_path / "tree/csrc/core").mkdir(parents=True)
+    (tmp_path / "tree/csrc/core/f.c").write_text(RAISES)
+    (tmp_path / "reasons.txt").write_text("csrc/* | * | hr_error_set | never so\n")
+    found = {"files": [{"file": "csrc/core/f.c", "lines": [line(number, 0) for number in (5, 6, 7)]}]}
+    report(found, tmp_path / "reasons.txt", tmp_path)
+    assert (tmp_path / "uncovered.txt").read_text().splitlines()[-1] == (
+        "csrc/core/f.c:5-7  f()  return hr_error_set(error, HR_EUSAGE,   [never so]"
+    )
+
+
+RAISES = """int f(void)
+{
+    if (a()) {
+        g(1);
+        return hr_error_set(error, HR_EUSAGE,
+                            "no %" PRId64
+                            " and no", number);
+    }
+    if (b()) {
+        g(2);
+        PyErr_SetString(PyExc_ValueError, "no");
+        g(3);
+        return -1;
+    }
+    if (c()) {
+        g(4);
+        return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "no");
+    }
+    if (d()) {
+        PyErr_Format(PyExc_ValueError, "%d", hr_error_nomem(error));
+        return -1;
+    }
+    return hr_error_nomem(error);
+}
+"""
+
+
+def test_what_raises_has_a_reason_of_its_own_or_none(tmp_path: Path) -> None:
+    """What stands beside it says nothing of the mistake that it tells. Its own reason may stand in any of its lines,
+    and may be that of its block.
+    """
+    (tmp_path / "tree/csrc/core").mkdir(parents=True)
+    (tmp_path / "tree/csrc/core/f.c").write_text(RAISES)
+    reasons = tmp_path / "reasons.txt"
+    reasons.write_text(
+        "csrc/* | * | g\\(\\d\\)|return -1; | given back\ncsrc/* | * | hr_error_nomem | memory ran out\n"
+    )
+    lines = [line(number, 0) for number in (4, 5, 6, 7, 10, 11, 12, 13, 16, 17, 20, 21)]
+    report({"files": [{"file": "csrc/core/f.c", "lines": lines}]}, reasons, tmp_path)
+    assert (tmp_path / "uncovered.txt").read_text().splitlines() == [
+        "Without a reason:",
+        "csrc/core/f.c:5-7  f()  return hr_error_set(error, HR_EUSAGE,",
+        'csrc/core/f.c:11  f()  PyErr_SetString(PyExc_ValueError, "no");',
+        'csrc/core/f.c:17  f()  return hr_error_data(error, HR_REASON_RANGE, NULL, 0, "no");',
+        "",
+        "With a reason:",
+        "csrc/core/f.c:4  f()  g(1);   [given back]",
+        "csrc/core/f.c:10  f()  g(2);   [given back]",
+        "csrc/core/f.c:12-13  f()  g(3);   [given back]",
+        "csrc/core/f.c:16  f()  g(4);   [given back]",
+        'csrc/core/f.c:20  f()  PyErr_Format(PyExc_ValueError, "%d", hr_error_nomem(error));   [memory ran out]',
+        "csrc/core/f.c:21  f()  return -1;   [given back]",
+    ]
+
+
+def test_a_reason_may_be_that_of_its_own_lines_alone(tmp_path: Path) -> None:
+    """It says nothing of what runs with them; nor does it stand in the way of one that does."""
+    (tmp_path / "tree/csrc/core").mkdir(parents=True)
+    (tmp_path / "tree/csrc/core/f.c").write_text(BLOCKS)
+    reasons = tmp_path / "reasons.txt"
+    reasons.write_text("csrc/* | * | g\\(\\) | a pause | alone\n")
+    found = {"files": [{"file": "csrc/core/f.c", "lines": [line(number, 0) for number in (4, 5, 6, 7)]}]}
+    report(found, reasons, tmp_path)
+    assert (tmp_path / "uncovered.txt").read_text().splitlines() == [
+        "Without a reason:",
+        "csrc/core/f.c:5-7  f()  h(1,",
+        "",
+        "With a reason:",
+        "csrc/core/f.c:4  f()  g();   [a pause]",
+    ]
+    with reasons.open("a") as more:
+        more.write("csrc/* | * | return 1 | never so\n")
+    report(found, reasons, tmp_path)
+    assert (tmp_path / "uncovered.txt").read_text().splitlines()[-2:] == [
+        "csrc/core/f.c:4  f()  g();   [a pause]",
+        "csrc/core/f.c:5-7  f()  h(1,   [never so]",
+    ]
