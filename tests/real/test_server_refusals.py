@@ -4,6 +4,10 @@ full queue. Each stops the load with its reason before anything is committed, or
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +20,7 @@ from headrace.vault import VaultMapping
 
 from stack import kafka
 from tests.real import vault_kit, window_kit
+from tests.real.conftest import wait_for
 from tests.real.load_kit import assert_agree, execute, one, produce, rows
 from tests.real.sanitizer_kit import migrate
 from tests.real.vault_kit import Shop
@@ -43,6 +48,29 @@ def test_a_name_that_no_topic_can_have(broker: kafka.Broker, dsn: str, name: str
         headrace.load(f"kafka://{broker.bootstrap}/{quote(name)}", "t", dsn=dsn, job="j")
     assert said in str(loaded.value)
     assert rows(dsn, "SELECT * FROM headrace.offsets") == []
+
+
+def test_a_topic_that_is_deleted_while_it_is_written_to(broker: kafka.Broker) -> None:
+    """It is no topic any more for the next line, which says so; what was sent before is counted."""
+    topic = "deleted-meanwhile"
+    broker.create_topic(topic, 1)
+    program = f"import sys; sys.path[:] = {sys.path!r}; from headrace.cli import main; sys.exit(main())"
+    often = ["-X", "topic.metadata.refresh.interval.ms=100", "-X", "message.timeout.ms=10000"]
+    words = ["produce", "-", "--to", f"kafka://{broker.bootstrap}/{topic}", *often]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *words], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b'{"n": 1}\n' * 10)
+        process.stdin.flush()
+        wait_for(lambda: len(window_kit.read(broker.bootstrap, topic)) == 10)
+        broker.delete_topic(topic)
+        time.sleep(2)  # for librdkafka to hear of it
+        process.stdin.write(b'{"n": 2}\n' * 10)
+        _, told = process.communicate(timeout=60)
+    said = rf'line 11: a message cannot be sent to Kafka topic "{topic}": .*10 messages had been sent before'
+    assert re.search(said, told.decode())
+    assert process.returncode == headrace.RetriableError.exit_code
 
 
 # -- triggers on Headrace's own tables -------------------------------------------------------------------------------
