@@ -144,7 +144,9 @@ int hr_dead_letters_write(hr_pg *pg, const hr_load_config *config, const char *t
     HR_RETURN_NOT_OK(rc);
     HR_RETURN_NOT_OK(hr_pg_copy_end(pg, &written, error));
     if (written != work->reject_count)
-        return hr_error_set(error, HR_EBALANCE, "%" PRId64 " rejects were sent to headrace.dead_letters, the server counted %" PRId64,
+        return hr_error_set(error, HR_EBALANCE,
+                            "%" PRId64 " rejects were sent to headrace.dead_letters, the server counted %" PRId64
+                            ": the batch is rolled back. Is a trigger on that table?",
                             work->reject_count, written);
     return HR_OK;
 }

@@ -215,6 +215,9 @@ int hr_ledger_take(hr_pg *pg, const hr_load_config *config, const char *target, 
         known = hr_ledger_read_holds(rows, holds, lanes->count);
     PQclear(rows);
     hr_arrays_free(arrays, 3);
+    if (rc == HR_OK && known != lanes->count)
+        rc = hr_error_set(error, HR_ESCHEMA, "headrace.offsets returned %d of %d lanes: is a trigger on it?", (int)known,
+                          (int)lanes->count);
     if (rc == HR_OK)
         rc = hr_pg_exec(pg, "COMMIT", NULL, error);
     if (rc != HR_OK) {
@@ -222,9 +225,6 @@ int hr_ledger_take(hr_pg *pg, const hr_load_config *config, const char *target, 
             hr_pg_exec(pg, "ROLLBACK", NULL, NULL); /* the first error is the one to report */
         return rc;
     }
-    if (known != lanes->count)
-        return hr_error_set(error, HR_ESCHEMA, "headrace.offsets returned %d of %d lanes: is a trigger on it?", (int)known,
-                            (int)lanes->count);
     for (int32_t i = 0; i < lanes->count; i++)
         lanes->lanes[i].next = holds[i].next;
     return HR_OK;
