@@ -80,10 +80,12 @@ def generate(
       count nowhere.
     settings, or keywords: the data set's numbers, such as seed, customers, products, until, weeks, and shares
       in a million: malformed, late, duplicate, unknown, extra. UsageError names one that does not exist or
-      fit. Frames have a setting `rate`, the frames in a second of their own time: it goes into `settings`.
+      fit, and a `to` whose name says another form than is written (.zst, .tsv). Frames have a setting `rate`,
+      the frames in a second of their own time: it goes into `settings`.
     """
     from headrace import _headrace
 
+    _check_places(os.fspath(to), None if truth is None else os.fspath(truth))
     config = {
         "data": data,
         "first": first,
@@ -99,6 +101,24 @@ def generate(
         return Generated.from_json(_headrace.generate(json.dumps(config), callback))
     finally:
         finish()
+
+
+def _check_places(to: str, truth: str | None) -> None:
+    """UsageError for names that would mislead, or of one file for both."""
+    if "://" not in to and to.lower().endswith((".zst", ".zstd", ".tsv", ".tab")):
+        raise UsageError(
+            f"{to} would not hold what its name says: JSON lines or CSV with commas are written, compressed "
+            "when the name ends in .gz"
+        )
+    if truth == "-":
+        raise UsageError("the truth goes into a file: name one")
+    if (
+        truth is not None
+        and "://" not in to
+        and to != "-"
+        and os.path.realpath(to) == os.path.realpath(truth)
+    ):
+        raise UsageError(f"{to} cannot hold both the records and their truth: give two names")
 
 
 def _is_csv(to: str) -> bool:
@@ -125,4 +145,4 @@ def _destination(
         }
     if "://" in to:
         raise UsageError(f"{to} cannot be written: use kafka://host:port/topic, a path, or -")
-    return {"kind": "stdout"} if to == "-" else {"kind": "file", "path": to}
+    return {"kind": "stdout"} if to == "-" or _source.is_stdout(to) else {"kind": "file", "path": to}

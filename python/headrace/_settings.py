@@ -114,7 +114,7 @@ def build(
         )
     if isinstance(key, str):
         key = [key]
-    guessed, csv_guess = _source.guess_format(origin)
+    guessed, csv_guess = _source.guess_format(origin, format)
     settings: dict[str, Any] = {
         "job": job or target,
         "run_id": run_id or str(uuid.uuid4()),

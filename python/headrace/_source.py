@@ -153,7 +153,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Files, with globs expanded in order of name. UsageError when something matches nothing or is no
     file.
     """
-    found: list[str] = []
+    found: dict[str, str] = {}  # a file that has two names (a link, ./a and a) is read once
     for path in paths:
         text = os.fspath(path)
         if text.startswith("file://"):
@@ -170,11 +170,10 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
                 raise UsageError(
                     f"{match} is a folder: name the files in it, such as {os.path.join(match, '*')}"
                 )
-            if match not in found:
-                found.append(match)
+            found.setdefault(os.path.realpath(match), match)
     if not found:
         raise UsageError("no files were given")
-    return found
+    return list(found.values())
 
 
 def _files(paths: Iterable[str | os.PathLike[str]], identity: bool) -> dict[str, Any]:
@@ -204,13 +203,25 @@ def parse(source: Source, *, kafka: Any = None, identity: bool = True, **options
     return _files(source, identity)
 
 
-def guess_format(source: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(format, its settings) by the first file's name: .csv, .tsv, with .gz or .zst after it; anything else
-    is JSON lines.
+def guess_format(source: Mapping[str, Any], given: str | None = None) -> tuple[str, dict[str, Any]]:
+    """(format, its settings) by the files' names: .csv, .tsv, with .gz or .zst after it; anything else is
+    JSON lines. UsageError when the names do not agree and no format is `given`.
     """
     if source["kind"] != "file":
         return "json", {}
-    name = str(source["paths"][0]).lower()
+    first, *others = (str(path) for path in source["paths"])
+    guessed = _guess_name(first)
+    for other in others:
+        if given is None and _guess_name(other) != guessed:
+            raise UsageError(
+                f"{first} and {other} have names of different formats: load them one after the other, or say "
+                "with format which one all of them have"
+            )
+    return guessed
+
+
+def _guess_name(name: str) -> tuple[str, dict[str, Any]]:
+    name = name.lower()
     for ending in (".gz", ".zst", ".zstd"):
         name = name.removesuffix(ending)
     if name.endswith(".csv"):
@@ -218,3 +229,13 @@ def guess_format(source: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if name.endswith((".tsv", ".tab")):
         return "csv", {"delimiter": "\t"}
     return "json", {}
+
+
+def is_stdout(name: str) -> bool:
+    """Whether a file to be written is the standard output by another name, such as /dev/stdout, a link. What
+    is before it there, and what comes after it, must stay.
+    """
+    try:
+        return os.path.samestat(os.stat(name), os.fstat(1))
+    except OSError:
+        return False

@@ -106,7 +106,9 @@ def forget(
 
     Its next run starts where its `start` says, and puts every window out again. So the topic `results`, when
     it is named, is deleted as well: otherwise readers would see windows twice, with equal values.
-    Returns what was there and is deleted. UsageError when the job is running, or no broker is named.
+    Returns what was there and is deleted. UsageError when the job is running, when the topic `results` is
+    there and nothing of the job is (a name that is misspelled must not cost a topic), or when no broker is
+    named.
     """
     from headrace import _headrace, topics
 
@@ -115,8 +117,14 @@ def forget(
     answer = _headrace.kafka_delete_group(json.dumps({"config": settings, "group": group}))
     found = [f"consumer group {group}"] if json.loads(answer)["deleted"] else []
     there = {topic.name for topic in topics.list(settings)}
-    for name in (f"{job}-state", f"{job}-partials", *([results] if results is not None else [])):
-        if name in there:
+    if results in there and not found and not {f"{job}-state", f"{job}-partials"} & there:
+        raise UsageError(
+            f'there is no window job "{job}" at these brokers, so topic "{results}" is left alone: check the '
+            f"job's name, or delete the topic by itself: headrace topics delete {results}"
+        )
+    # the job's own go last: as long as they are there, what broke off in the middle can be called again
+    for name in (results, f"{job}-partials", f"{job}-state"):
+        if name is not None and name in there:
             topics.delete(name, missing_ok=True, kafka=settings)
             found.append(f"topic {name}")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 import headrace
 import pytest
 from headrace import Progress, Schema, _headrace, decode_json
+from headrace.cli import main
 
 UNTIL = 1_795_000_000
 PURCHASES = [
@@ -275,3 +277,29 @@ def test_command_writes_the_truth_beside_the_frames(tmp_path: Path) -> None:
     assert told["settings"]["rate"] == 100
     assert told["truth"]["windows"] == len(truth.read_text().splitlines()) == 5  # the first by disorder
     assert command("frames", "--count", "1", *words[:4], "--truth-window", "1.5").returncode == 2
+
+
+def test_what_a_link_leads_to_is_written_and_the_link_stays(tmp_path: Path) -> None:
+    """/dev/stdout is a link: it must not be replaced by a file."""
+    for name in ("frames", "truth"):
+        (tmp_path / f"{name}.real").write_text("old")
+        (tmp_path / name).symlink_to(f"{name}.real")
+    words = ["generate", "frames", "--count", "3", "--to", str(tmp_path / "frames")]
+    assert main([*words, "--truth", str(tmp_path / "truth"), "--quiet"]) == 0
+    for name in ("frames", "truth"):
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / f"{name}.real").read_text().startswith("{")
+
+
+def test_a_truth_goes_into_a_pipe_and_the_pipe_stays(tmp_path: Path) -> None:
+    """And so does a device: --truth /dev/null must not make a file of it."""
+    pipe = tmp_path / "truth"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        words = ["generate", "frames", "--count", "3", "--to", str(tmp_path / "frames")]
+        assert main([*words, "--truth", str(pipe), "--quiet"]) == 0
+        assert os.read(reader, 1).startswith(b"{")
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

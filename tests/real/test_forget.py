@@ -58,8 +58,8 @@ def test_all_that_a_job_has_left_is_deleted_and_nothing_else(broker: kafka.Broke
     deleted = headrace.offsets.forget(left, kafka=kafka_settings)
     assert deleted == [
         f"consumer group headrace.window.{left}",
-        f"topic {left}-state",
         f"topic {left}-partials",
+        f"topic {left}-state",
     ]
     there = names(broker)
     assert {left, f"{left}-results"} <= there
@@ -68,10 +68,22 @@ def test_all_that_a_job_has_left_is_deleted_and_nothing_else(broker: kafka.Broke
     (position,) = consumer.committed([TopicPartition(left, 0)], timeout=30)
     consumer.close()
     assert position.offset < 0
-    assert headrace.offsets.forget(left, results=f"{left}-results", kafka=kafka_settings) == [
-        f"topic {left}-results"
-    ]
     assert headrace.offsets.forget(left, kafka=kafka_settings) == []
+
+
+def test_results_go_with_their_job_alone(broker: kafka.Broker, left: str) -> None:
+    """A name that is misspelled costs no topic."""
+    results, kafka_settings = f"{left}-results", {"bootstrap.servers": broker.bootstrap}
+    with pytest.raises(headrace.UsageError, match=f'no window job "{left}x".*topics delete {results}'):
+        headrace.offsets.forget(f"{left}x", results=results, kafka=kafka_settings)
+    assert results in names(broker)
+    assert headrace.offsets.forget(f"{left}x", results=f"{results}x", kafka=kafka_settings) == []
+    assert headrace.offsets.forget(left, results=results, kafka=kafka_settings)[1:] == [
+        f"topic {results}",
+        f"topic {left}-partials",
+        f"topic {left}-state",
+    ]
+    assert headrace.offsets.forget(left, results=results, kafka=kafka_settings) == []
 
 
 def test_a_job_that_is_running_is_left_alone(broker: kafka.Broker, left: str) -> None:

@@ -187,6 +187,8 @@ static bool hr_csv_path_is(const hr_column_def *def, const char *name)
 static int hr_csv_map_names(hr_csv_map *map, const hr_schema *schema, hr_error *error)
 {
     char shown[HR_EXCERPT_SIZE];
+    bool wanted = false;
+    bool taken = false; /* by a column of its own, or by one that takes what is left */
 
     for (int32_t i = 0; i < map->count; i++) {
         const char *name = map->names[i];
@@ -199,6 +201,7 @@ static int hr_csv_map_names(hr_csv_map *map, const hr_schema *schema, hr_error *
                 continue;
             map->twin[c] = map->first[i];
             map->first[i] = c;
+            taken = true;
         }
         if (map->first[i] < 0 && schema->unknown == HR_UNKNOWN_REJECT)
             return hr_error_set(error, HR_EUSAGE, "the header names \"%s\", which no column takes, and unknown keys are to be rejected",
@@ -208,6 +211,8 @@ static int hr_csv_map_names(hr_csv_map *map, const hr_schema *schema, hr_error *
         const hr_column_def *def = &schema->columns[c];
         bool found = false;
 
+        wanted = wanted || def->from == HR_FROM_PATH;
+        taken = taken || def->from == HR_FROM_REST || def->from == HR_FROM_RAW;
         if (def->from != HR_FROM_PATH || !def->not_null || def->has_default)
             continue;
         for (int32_t i = 0; i < map->count && !found; i++)
@@ -216,6 +221,12 @@ static int hr_csv_map_names(hr_csv_map *map, const hr_schema *schema, hr_error *
             return hr_error_set(error, HR_EUSAGE, "the header does not name column \"%s\", which is NOT NULL and has no default",
                                 def->name);
     }
+    /* else every record would be a row of nulls: another delimiter, names in another case, or no header at all */
+    if (wanted && !taken && map->count > 0)
+        return hr_error_set(error, HR_EUSAGE,
+                            "the header names no column of the table, its first name is \"%s\": check the delimiter, "
+                            "upper and lower case, and whether there is a header",
+                            hr_utf8_excerpt(shown, map->names[0], strlen(map->names[0])));
     return HR_OK;
 }
 

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
@@ -161,11 +163,17 @@ int hr_frames_truth_write(const hr_generator *generator, int64_t first, int64_t 
 {
     truth t = {.generator = generator, .first = first, .count = count, .seconds = seconds, .cancel = cancel, .path = path};
     int64_t lateness = hr_truth_setting(generator, "lateness");
-    size_t n = strlen(path);
+    char real[PATH_MAX];
+    struct stat there;
+    bool plain = stat(path, &there) != 0 || S_ISREG(there.st_mode); /* a device or a pipe is never renamed */
+    size_t n;
     char *part;
     int rc;
 
     *windows = 0;
+    if (plain && realpath(path, real) != NULL)
+        path = real; /* what a link leads to, not the link */
+    n = strlen(path);
     HR_RETURN_NOT_OK(hr_frames_truth_check(generator, seconds, error));
     t.start = hr_truth_setting(generator, "start");
     t.rate = hr_truth_setting(generator, "rate");
@@ -174,15 +182,16 @@ int hr_frames_truth_write(const hr_generator *generator, int64_t first, int64_t 
     part = hr_malloc(n + sizeof(".part"));
     if (part == NULL)
         return hr_error_nomem(error);
-    memcpy(part, path, n);
-    memcpy(part + n, ".part", sizeof(".part"));
+    memcpy(part, path, n + 1);
+    if (plain)
+        memcpy(part + n, ".part", sizeof(".part"));
     t.file = fopen(part, "we");
     rc = t.file != NULL ? hr_truth_all(&t, error) : hr_truth_failed(&t, error);
     if (t.file != NULL && fclose(t.file) != 0 && rc == HR_OK)
         rc = hr_truth_failed(&t, error);
-    if (rc == HR_OK && rename(part, path) != 0)
+    if (rc == HR_OK && plain && rename(part, path) != 0)
         rc = hr_truth_failed(&t, error);
-    if (rc != HR_OK && t.file != NULL)
+    if (rc != HR_OK && plain && t.file != NULL)
         unlink(part);
     *windows = t.windows;
     hr_free(t.visits);

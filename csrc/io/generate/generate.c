@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -178,11 +179,14 @@ static int hr_generate_open_fd(generate *g, hr_error *error)
 static int hr_generate_open_file(generate *g, hr_error *error)
 {
     const char *path = json_string_value(json_object_get(g->to, "path"));
+    char real[PATH_MAX];
     struct stat there;
     size_t n;
 
     if (path == NULL || path[0] == '\0')
         return hr_error_set(error, HR_EUSAGE, "generate: \"path\" is missing: name the file to write");
+    if (realpath(path, real) != NULL && stat(real, &there) == 0 && S_ISREG(there.st_mode))
+        path = real; /* what a link leads to, not the link: /dev/stdout is one */
     n = strlen(path);
     g->path = hr_malloc(n + 1);
     g->part = hr_malloc(n + sizeof(".part"));

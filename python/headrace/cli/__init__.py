@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -80,8 +81,26 @@ def module_of(verb: str):  # type: ignore[no-untyped-def]  # a module with the t
     return importlib.import_module(f"headrace.cli.{verb.replace('-', '_')}")
 
 
+def _keep_standard() -> None:
+    """Give standard streams that the caller has closed (`<&-`) a descriptor on which reading and writing
+    fail. Otherwise the next file or connection would get the number 0, and `-` would read from that.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # the lowest free number, which is this one
+            if number == 0:
+                sys.stdin = open(0, closefd=False)  # noqa: SIM115
+            elif number == 1:
+                sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+            else:
+                sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code. argparse itself exits with 2 on a wrong line."""
+    _keep_standard()
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if word in VERBS), None)
     parsed = build_parser(verb).parse_args(words)

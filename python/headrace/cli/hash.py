@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from headrace import _source
 from headrace.cli import common
 from headrace.cli.partition import open_input, pieces, same_file
 from headrace.errors import UsageError
@@ -234,8 +235,12 @@ def _regular(name: str) -> bool:
 @contextmanager
 def _output(name: str) -> Iterator[IO[bytes]]:
     """The file for records. A plain one is whole when it gets its name, and what was there before stays until
-    then, and when it fails. What is no plain file is written to as it is.
+    then, and when it fails. The standard output by another name is that; what is no plain file else is
+    written to as it is.
     """
+    if _source.is_stdout(name):
+        yield sys.stdout.buffer
+        return
     if not _regular(name):
         with open(name, "wb") as file:
             yield file
@@ -289,7 +294,7 @@ def _rejects(name: str) -> Iterator[IO[bytes]]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Hash."""
-    from headrace import _source, decode_csv, decode_json
+    from headrace import decode_csv, decode_json
 
     guessed, guessed_csv = _source.guess_format({"kind": "file", "paths": [arguments.file]})
     is_csv = (arguments.format or guessed) == "csv"
