@@ -371,21 +371,21 @@ def test_partition_writes_all_or_nothing(before: tuple[str, ...], tmp_path: Path
 
 @pytest.mark.parametrize("verb", ["partition", "hash"])
 @pytest.mark.parametrize(
-    "data",
+    ("data", "code", "words"),
     [
-        gzip.compress(LINES)[:-6],
-        gzip.compress(LINES)[:40],
-        gzip.compress(LINES) + b"rest",
-        b"\x1f\x8b\x08\0damage",
+        (gzip.compress(LINES)[:-6], 3, b"<stdin>: its gzip stream is cut short"),
+        (gzip.compress(LINES)[:40], 3, b"<stdin>: its gzip stream is cut short"),
+        (gzip.compress(LINES) + b"rest", 2, b"<stdin>: its gzip stream is damaged (Not a gzipped file"),
+        (b"\x1f\x8b\x08\0damage and more", 2, b"<stdin>: its gzip stream is damaged (Error -3"),
     ],
 )
-@pytest.mark.parametrize("form", ["json", "csv"])
-def test_damaged_input_is_told(verb: str, data: bytes, form: str, tmp_path: Path) -> None:
-    words = ["--column", "at", "--out", str(tmp_path / "out")] if verb == "partition" else ["--key", "hk=at"]
-    done = headrace(verb, "-", "--format", form, *words, stdin=data)
-    assert done.returncode == 2
-    assert b"<stdin> is damaged, or was cut, within its gzip stream (" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_damaged_input_is_told(verb: str, data: bytes, code: int, words: bytes, tmp_path: Path) -> None:
+    """A file that is cut may still be being copied: that can be tried again."""
+    more = ["--column", "at", "--out", str(tmp_path / "out")] if verb == "partition" else ["--key", "hk=at"]
+    for form in ("json", "csv"):
+        done = headrace(verb, "-", "--format", form, *more, stdin=data)
+        assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_output_to_a_closed_pipe_is_no_error() -> None:

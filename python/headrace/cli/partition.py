@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from headrace.cli import common
-from headrace.errors import UsageError
+from headrace.errors import RetriableError, UsageError
 
 PIECE = 16 << 20
 OPEN_FILES = 200
@@ -141,14 +141,21 @@ def same_file(file: IO[bytes], name: str) -> bool:
 def _read(file: IO[bytes], size: int) -> bytes:
     try:
         return file.read(size)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        what = f"{file.name} is damaged, or was cut, within its gzip stream ({error})"
-        raise UsageError(f"{what}: get the file once more") from error
+    except EOFError as error:
+        raise RetriableError(
+            f"{file.name}: its gzip stream is cut short, as that of a file which is still being copied is: "
+            "try again when it is whole",
+            code="io",
+        ) from error
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise UsageError(
+            f"{file.name}: its gzip stream is damaged ({error}): get the file once more"
+        ) from error
 
 
 def pieces(file: IO[bytes], whole: bool) -> Iterator[bytes]:
     """The input in pieces that end with a line; as one piece when a line break need not end a record
-    (CSV). UsageError when it cannot be decompressed.
+    (CSV). UsageError when it cannot be decompressed, RetriableError when it is cut.
     """
     if whole:
         yield _read(file, -1)
