@@ -559,8 +559,24 @@ static void hr_pg_no_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
+/* Whether these can be names of hosts, with commas between. Neither a name nor an address has an @ in it, but a folder of sockets may, and
+ * what begins with an @ is a socket without a file. */
+static bool hr_pg_hosts(const char *hosts)
+{
+    for (const char *at = strchr(hosts, '@'); at != NULL; at = strchr(at + 1, '@')) {
+        const char *start = at;
+
+        while (start > hosts && start[-1] != ',')
+            start--;
+        if (start != at && start[0] != '/' && start[0] != '@')
+            return false;
+    }
+    return true;
+}
+
 /* Whether libpq can read the connection string. Neither it nor libpq's own words about it are repeated: they may hold a password. So may a
- * "port" that is no number: postgresql://user:pass/word@host has one in the eyes of libpq. */
+ * "port" that is no number, or a "host" with an @: postgresql://user:pass/word@host and postgresql://user:pass@word@host have them in the
+ * eyes of libpq. */
 static int hr_pg_check_dsn(const char *dsn, hr_error *error)
 {
     PQconninfoOption *parsed = NULL;
@@ -573,9 +589,14 @@ static int hr_pg_check_dsn(const char *dsn, hr_error *error)
         parsed = PQconninfoParse(dsn, &ignored);
     PQfreemem(ignored);
     readable = parsed != NULL;
-    for (PQconninfoOption *option = parsed; readable && option->keyword != NULL; option++)
-        if (strcmp(option->keyword, "port") == 0 && option->val != NULL)
+    for (PQconninfoOption *option = parsed; readable && option->keyword != NULL; option++) {
+        if (option->val == NULL)
+            continue;
+        if (strcmp(option->keyword, "port") == 0)
             readable = option->val[strspn(option->val, "0123456789, ")] == '\0';
+        else if (strcmp(option->keyword, "host") == 0)
+            readable = hr_pg_hosts(option->val);
+    }
     PQconninfoFree(parsed);
     return readable ? HR_OK
                     : hr_error_set(error, HR_EUSAGE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ Result = dict[str, Any]
 
 _OF_THE_WINDOW = ("window", "window_start", "window_end", "final")
 _SHOWN = 50
+_FAR = re.compile(r'"window_(?:start|end)"\s*:\s*"(?:-|\d{5,}-|0000-)')
 
 
 class Results:
@@ -33,13 +35,15 @@ class Results:
 
     Like a list of dicts, as they were sent; and by the Arrow PyCapsule interface, as a table with types:
     polars.DataFrame(results). (A Sequence by name it is not: polars would take the dicts.)
-    messages: read from the topic; foreign: of them, those that are no results; repeated: windows that came
-    again after their final result, which a sound worker never lets happen.
+    messages: read from the topic; foreign: of them, those that are no results; far: those of the foreign ones
+    that are windows before the year 1 or after 9999, which Python has no times for; repeated: windows that
+    came again after their final result, which a sound worker never lets happen.
     """
 
     def __init__(self) -> None:
         self.messages = 0
         self.foreign = 0
+        self.far = 0
         self.repeated = 0
         self._found: dict[tuple[Any, ...], Result] = {}
         self._sorted: list[Result] | None = []
@@ -50,6 +54,7 @@ class Results:
         result = _parse(message.get("value"))
         if result is None:
             self.foreign += 1
+            self.far += _FAR.search(message.get("value") or "") is not None
             return None
         identity = (result["window"], message.get("key"), result["window_start"])
         before = self._found.get(identity)
@@ -126,7 +131,8 @@ class Results:
             f", {count:,} {what}"
             for count, what in (
                 (sum(not result.get("final", True) for result in self._found.values()), "not final yet"),
-                (self.foreign, "messages that are no results"),
+                (self.foreign - self.far, "messages that are no results"),
+                (self.far, "of years that cannot be shown: has the job the right unit of time?"),
                 (self.repeated, "REPEATED after their final result"),
             )
             if count
@@ -271,7 +277,7 @@ def _parse(value: str | None) -> Result | None:
         for name in ("window_start", "window_end"):
             if datetime.fromisoformat(result[name]).tzinfo is None:
                 return None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return result if isinstance(result.get("window"), str) else None
 

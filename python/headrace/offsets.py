@@ -41,6 +41,9 @@ class Offsets(builtins.list[Offset]):
         return html_table(["job", "topic", "partition", "next offset", "generation", "updated"], rows)
 
 
+_FILE = "file:"
+"""So begin the names of files among the topics. No topic of Kafka has a colon."""
+
 _SELECT = "SELECT job, topic, partition, next_offset, generation, run_id, updated_at FROM headrace.offsets"
 
 
@@ -73,7 +76,8 @@ def reset(
 ) -> Offsets:
     """Send a job to another place: its next run starts there. Returns the offsets as they are now.
 
-    to: "earliest", "latest", an offset, or a time (timezone-aware: the first message at or after it).
+    to: "earliest", "latest", an offset, or a time (timezone-aware: the first message at or after it). Of a
+    file only 0 or "earliest": it is loaded again.
     Everything but an offset is asked of the brokers, so it needs `kafka` (or $HEADRACE_KAFKA_CONFIG).
     topic: needed when the job has no stored offsets yet, or those of several topics.
     A run that holds the job now is fenced: it stops with FencedError and its open batch is rolled back.
@@ -149,6 +153,13 @@ def _places(
     kafka: Mapping[str, Any] | str | os.PathLike[str] | None,
 ) -> dict[int, int]:
     """Partition -> the offset to go to."""
+    if topic.startswith(_FILE):
+        if to not in (0, "earliest") or isinstance(to, bool) or not stored:
+            raise UsageError(
+                f"{topic} is a file, whose offsets are bytes: from the middle of it half a record would be "
+                "read. Write 0, or earliest, and it is loaded again from its beginning"
+            )
+        return {offset.partition: 0 for offset in stored}
     if isinstance(to, int) and not isinstance(to, bool):
         if to < 0:
             raise UsageError(f"{to} is not an offset: they start at 0")

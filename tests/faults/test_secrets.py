@@ -143,6 +143,8 @@ def wrong(where: str, server: postgres.Server) -> dict[str, str]:
         "JDBC's": f"jdbc:postgresql://{ports.LOOPBACK}:{port}/postgres?user={ROLE}&password={encoded}",
         "capitals": f"POSTGRESQL://{ROLE}:{encoded}@{ports.LOOPBACK}:{port}/postgres",
         "slash in the password": f"postgresql://{ROLE}:{PIECES[0]}/{PIECES[1]}@{ports.LOOPBACK}:{port}/postgres",
+        "at sign in the password": f"postgresql://{ROLE}:x@{PIECES[0]}@{ports.LOOPBACK}:{port}/postgres",
+        "of the second of two hosts": f"postgresql://{ROLE}:x@h,y@{PIECES[1]}@{ports.LOOPBACK}/postgres",
         "no host after the password": f"postgresql://{ROLE}:{PIECES[0]}",
         "percent in the password": f"postgresql://{ROLE}:%zz{PIECES[0]}@{ports.LOOPBACK}:{port}/postgres",
         "bracket": f"postgresql://{ROLE}:{PIECES[0]}@[{PIECES[1]}:{port}/postgres",
@@ -175,7 +177,7 @@ def test_wrong_connection_strings_are_not_repeated(
 def test_the_command_does_not_repeat_them_either(server: postgres.Server, shop: tuple[str, str]) -> None:
     where, path = shop
     table = wrong(where, server)
-    for name in ("wrong password", "blank in the value", "no scheme", "slash in the password"):
+    for name in ("wrong password", "blank in the value", "no scheme", "at sign in the password"):
         done = command("load", path, "t", "--dsn", table[name], "--json")
         assert done.returncode in (2, 3, 4), name
         assert_kept(done.stdout, done.stderr)

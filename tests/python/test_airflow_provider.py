@@ -385,6 +385,43 @@ def test_replay_hands_its_choice_over(monkeypatch: pytest.MonkeyPatch) -> None:
     assert arguments == {"job": "purchases", "reason": "type", "ids": [7, 8]}
 
 
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("12", [12]), ("0, 10", [0, 10]), ("[3, 14]", [3, 14]), (12, [12]), ((1, "2"), [1, 2])],
+)
+def test_a_list_that_a_template_rendered_is_not_taken_letter_by_letter(
+    loads: list[Any], monkeypatch: pytest.MonkeyPatch, text: Any, numbers: list[int]
+) -> None:
+    """Partition "12" is not partitions 1 and 2, nor is dead letter "15" letters 1 and 5."""
+    load_operator(partitions=text, key="id").execute(context())
+    assert (loads[0][2]["partitions"], loads[0][2]["key"]) == (numbers, ["id"])
+    calls: list[dict[str, Any]] = []
+
+    def replay(**arguments: Any) -> FakeReceipt:
+        calls.append(arguments)
+        return FakeReceipt()
+
+    monkeypatch.setitem(vars(headrace), "dead_letters", SimpleNamespace(replay=replay))
+    letters = {"job": "purchases", "postgres_conn_id": "headrace_postgres", "reason": "None"}
+    dag = DAG("mend", schedule=None)
+    HeadraceReplayOperator(task_id="replay", ids=text, dag=dag, **letters).execute(context())
+    assert calls[0]["ids"] == numbers
+    assert "reason" not in calls[0]
+
+
+@pytest.mark.parametrize("nothing", ["", "None", "null", None])
+def test_a_list_that_was_not_given_is_all_of_them(loads: list[Any], nothing: str | None) -> None:
+    load_operator(partitions=nothing).execute(context())
+    assert "partitions" not in loads[0][2]
+
+
+@pytest.mark.parametrize("wrong", ["1-3", "a", [1, None], "1,,2", True, 1.5, float("inf")])
+def test_a_list_of_what_are_no_numbers_is_refused(loads: list[Any], wrong: Any) -> None:
+    with pytest.raises(AirflowFailException, match="partitions"):
+        load_operator(partitions=wrong).execute(context())
+    assert loads == []
+
+
 # -- what becomes of the answer
 
 

@@ -252,3 +252,8 @@ def test_a_window_that_came_twice_fails_the_report(replace: Callable[[str, Any],
 def test_a_time_that_is_none_fails_at_once() -> None:
     with pytest.raises(AirflowFailException, match="since soon: write a time"):
         results(since="soon").execute(context())
+
+
+def test_a_key_of_one_field_is_not_taken_letter_by_letter() -> None:
+    assert window(by="uid").arguments()["by"] == ["uid"]
+    assert window(by=["uid", "city"]).arguments()["by"] == ["uid", "city"]

@@ -127,6 +127,19 @@ def test_columns_are_lines() -> None:
     assert work.column_map("a=b.c\n\n at=time@ms\n") == {"a": "b.c", "at": {"path": "time", "unit": "ms"}}
     with pytest.raises(UsageError, match="COLUMN=PATH"):
         work.column_map("a=b\nnonsense")
+    with pytest.raises(UsageError, match="COLUMN=PATH"):
+        work.column_map(" = b")
+    with pytest.raises(UsageError, match="there already"):
+        work.column_map("a=b\na = c")
+
+
+def test_spaces_around_columns_and_paths_are_none_of_them() -> None:
+    """A path with a space before it is in no record: every value would be null."""
+    assert work.column_map("city= address.city\n at = time@ms") == {
+        "city": "address.city",
+        "at": {"path": "time", "unit": "ms"},
+    }
+    assert work.column_map("a=\nb = ") == {"a": None, "b": None}
 
 
 def test_spooled_files_have_the_same_name_each_time(tmp_path: Path) -> None:
@@ -254,6 +267,23 @@ def test_periods_follow_zone_and_unit() -> None:
         parted([record], "day", "Mars/Base", "order.at")
 
 
+def test_no_two_parts_have_the_same_name() -> None:
+    """A folder that they are put into would keep the last one only."""
+    records = [
+        '{"at": "2026-01-01"}',
+        '{"at": "2026-02-01"}',
+        '{"at": "?"}',
+        '{"at": null}',
+        '{"at": "infinity"}',
+    ]
+    parts = list(work.periods(records, "at", "week", "UTC", None))
+    names = [work.part_name("in.json", "id", period, why) for period, why, _ in parts]
+    assert len(parts) == 5
+    assert len(set(names)) == 5, names
+    assert names[0] == "in-2026-W01-id.json"
+    assert work.part_name(None, "id", "2026-01", "") == "records-2026-01-id.json"
+
+
 def test_hashes_are_those_of_the_library() -> None:
     records = ['{"a": " x ", "b": 7.5}', '{"a": "y"}', "{}"]
     found = work.hashes(records, ["a", "b"], {}, recipe="automate_dv", diff=False, zone="UTC")
@@ -267,6 +297,19 @@ def test_hashes_are_those_of_the_library() -> None:
     assert [value is None for value, _ in bad] == [bool(why) for _, why in bad] == [True, False, True, False]
     assert bad[1] == bad[3]
     assert work.hashes([], ["b"], {}, recipe="plain", diff=True, zone="UTC") == []
+
+
+def test_a_type_of_a_column_that_is_not_hashed_is_refused() -> None:
+    """What was meant would be hashed as text, which is another hash."""
+    with pytest.raises(UsageError, match="amout=numeric"):
+        work.hashes(
+            ['{"amount": 1.5}'],
+            ["amount"],
+            {"amout": "numeric(12,2)"},
+            recipe="plain",
+            diff=False,
+            zone="UTC",
+        )
 
 
 @pytest.mark.parametrize("text", ["{}", "{ }", '{"a": 1.10 }', '{"a": "}"}', '{"a": {}}'])
@@ -286,6 +329,42 @@ def test_windows_count_each_value_once() -> None:
     assert (row["distinct_u"], row["records"]) == (1, 2)
     assert outcome.attributes["headrace.read"] == "4"
     assert work.windows(b"t,u\n2026-01-01 00:00:00Z,5\n", time="t", unit="day", distinct=["u"], format="csv")
+
+
+def test_windows_of_columns_that_are_not_there_are_refused() -> None:
+    """Their count would be 0, or none at all."""
+    csv = b'\xef\xbb\xbft,"u, v"\r\n2026-01-01 00:00:00Z,5\r\n'
+    for distinct, by in ((["v"], []), (["u, v"], ["w"])):
+        with pytest.raises(UsageError, match=r"no column .* in the header: t, u, v"):
+            work.windows(csv, time="t", unit="day", distinct=distinct, by=by, format="csv")
+    found = work.windows(csv, time="t", unit="day", distinct=["u, v"], format="csv")
+    assert json.loads(found.contents or b"")["distinct_u, v"] == 1
+    assert work.windows(b"", time="t", unit="day", distinct=["u"], format="csv").relationship == "success"
+    with pytest.raises(UsageError, match="name a column"):
+        work.windows(csv, time="t", unit="day", distinct=[], format="csv")
+
+
+def test_replaying_where_nothing_is_open_is_a_success_with_zeros(monkeypatch: pytest.MonkeyPatch) -> None:
+    replayed: list[str] = []
+
+    class Letters:
+        """A job's dead letters: one, of another reason."""
+
+        def count(self, job: str, dsn: str) -> dict[str, int]:
+            return {"type": 1}
+
+        def replay(self, job: str, **settings: Any) -> Receipt:
+            replayed.append(job)
+            return receipt()
+
+    monkeypatch.setitem(vars(headrace), "dead_letters", Letters())
+    outcome = work.replay("j", "", "constraint", None)
+    assert (outcome.relationship, outcome.attributes["record.count"], replayed) == ("success", "0", [])
+    for reason in ("type", None):
+        assert work.replay("j", "", reason, None).attributes["record.count"] == "5"
+    assert replayed == ["j", "j"]
+    with pytest.raises(UsageError, match="name the job"):
+        work.replay("", "", None, None)
 
 
 # -- the archive

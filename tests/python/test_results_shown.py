@@ -38,12 +38,25 @@ def test_a_final_result_that_comes_again_is_told() -> None:
     "value",
     [None, "", "{", "[]", '"x"', '{"window": "m"}', '{"window_start": 1, "window_end": 2, "window": "m"}',
      '{"window": 1, "window_start": "2026-11-21T10:00:00Z", "window_end": "2026-11-21T10:00:00Z"}',
-     '{"window": "m", "window_start": "2026-11-21T10:00:00", "window_end": "2026-11-21T10:00:00Z"}'],
+     '{"window": "m", "window_start": "2026-11-21T10:00:00", "window_end": "2026-11-21T10:00:00Z"}',
+     "[" * 100_000],
 )  # fmt: skip
 def test_messages_that_are_no_results_are_counted(value: str | None) -> None:
     found = headrace.Results()
     assert found.add({"key": None, "value": value}) is None
     assert (found.foreign, len(found)) == (1, 0)
+
+
+@pytest.mark.parametrize("year", ["58692", "-0044", "0000"])
+def test_windows_of_years_that_cannot_be_shown_are_told(year: str) -> None:
+    """Such as those of milliseconds that were read as seconds."""
+    start, end = (f"{year}-11-03T14:{minute}:00Z" for minute in (13, 14))
+    found = headrace.Results()
+    value = json.dumps({"window": "minute", "window_start": start, "window_end": end, "users": 1})
+    assert found.add({"key": start, "value": value}) is None
+    assert (found.far, found.foreign) == (1, 1)
+    assert "no results" not in str(found)
+    assert "right unit of time?" in str(found)
 
 
 def test_a_plot_shows_itself_and_is_written(tmp_path: Path) -> None:

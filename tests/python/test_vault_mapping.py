@@ -255,5 +255,6 @@ def test_types_are_compared_as_the_server_prints_them(written: str, printed: str
 def test_lsns_are_read_in_both_forms() -> None:
     assert lsn_number("0/16B3748") == lsn_number("23803720") == lsn_number(23803720) == 0x16B3748
     assert lsn_number("1/0") == 1 << 32
-    with pytest.raises(UsageError, match="is no LSN"):
-        lsn_number("zero")
+    for wrong in ("zero", "", "-5", -5, "0/-1", "1/123456789", "1_0", 1 << 63, "F0000000/0", "9" * 30):
+        with pytest.raises(UsageError, match="is no LSN"):
+            lsn_number(wrong)

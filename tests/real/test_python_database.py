@@ -435,6 +435,25 @@ def test_resets_that_cannot_be(table: str, to: object, settings: dict[str, objec
     assert offsets.list("j", dsn=table)[0].next_offset == 10
 
 
+def test_a_file_is_loaded_again_as_a_whole_only(table: str, tmp_path: Path) -> None:
+    """Its offsets are bytes: number 23 would be read where 123 begins a byte earlier."""
+    file = tmp_path / "numbers.csv"
+    execute(table, "ALTER TABLE t DROP CONSTRAINT t_pkey")
+    file.write_text("id,name\n123,x\n")
+    assert headrace.load(file, "t", dsn=table, job="j").loaded == 1
+    (before,) = offsets.list("j", dsn=table)
+    for to in (9, 1_000_000, "latest", True):
+        with pytest.raises(headrace.UsageError, match="is a file"):
+            offsets.reset("j", to, dsn=table)  # type: ignore[arg-type]
+    with pytest.raises(headrace.UsageError, match="is a file"):
+        offsets.reset("other", 0, topic=before.topic, partitions=[7], dsn=table)
+    assert [*offsets.list(dsn=table)] == [before]
+    for to in (0, "earliest"):
+        assert [o.next_offset for o in offsets.reset("j", to, dsn=table)] == [0]  # type: ignore[arg-type]
+        assert headrace.load(file, "t", dsn=table, job="j").loaded == 1
+    assert rows(table, "SELECT id, count(*) FROM t GROUP BY id") == [(123, 3)]
+
+
 def test_a_reset_of_nothing_or_of_several_topics_asks(table: str) -> None:
     migrations.apply(table)
     with pytest.raises(headrace.UsageError, match="no stored offsets"):

@@ -18,7 +18,7 @@ from confluent_kafka import Producer
 from headrace.errors import RetriableError, SchemaError
 from headrace.vault import VaultMapping, vault_verify
 
-from stack import kafka
+from stack import kafka, postgres
 from stack.airports import Pair
 from tests.real.load_kit import execute, one, rows
 from tests.real.sanitizer_kit import await_true
@@ -44,6 +44,21 @@ def test_rows_that_a_later_incremental_snapshot_read_are_left_out(
     load(mapping, dsn, broker.bootstrap)
     assert rows(dsn, "SELECT status FROM dv.row_orders") == [("b",)]
     assert verify(mapping, shop, dsn).equal
+
+
+def test_an_empty_source_that_has_no_topics_yet_equals_its_vault_that_is_loaded_first(
+    dsn: str, pg: postgres.Server, broker: kafka.Broker
+) -> None:
+    """Debezium makes a topic with the first event: until then there is nothing to load."""
+    early = Shop(dsn, f"early-{pg.port}-{os.getpid()}")
+    try:
+        make_vault(dsn, early.mapping())
+        found = verify(early.mapping(), early, dsn, brokers=broker.bootstrap, load=True)
+        assert (found.equal, found.rows) == (True, 0)
+        order(early, 1)
+        assert verify(early.mapping(), early, dsn, brokers=broker.bootstrap, load=True).differences == 1
+    finally:
+        early.close()
 
 
 @pytest.fixture(scope="module")

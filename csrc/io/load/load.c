@@ -138,11 +138,12 @@ static void hr_load_forget_rolled_back(hr_load *load)
         hr_worker *worker = &load->workers[w];
 
         pthread_mutex_lock(&worker->lock); /* the caller may be looking at the progress */
-        memset(worker->tallies, 0, sizeof(*worker->tallies) * (size_t)worker->lane_count);
         memset(worker->reasons, 0, sizeof(worker->reasons));
         json_object_clear(worker->relations);
-        for (int32_t i = 0; i < worker->lane_count; i++)
+        for (int32_t i = 0; i < worker->lane_count; i++) { /* none when there was no memory for what follows */
+            worker->tallies[i] = (hr_tally){0};
             worker->holds[i].next = worker->from[i];
+        }
         pthread_mutex_unlock(&worker->lock);
     }
 }

@@ -6,6 +6,8 @@ be read all have a relationship of their own.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -133,14 +135,21 @@ def kafka_settings(
 
 
 def column_map(text: str | None) -> dict[str, Any] | None:
-    """The property Columns, lines of COLUMN=PATH, as the setting `map`. UsageError for another line."""
+    """The property Columns, lines of COLUMN=PATH, as the setting `map`. UsageError for another line, and for
+    a column that is there twice. Spaces around both are none of them.
+    """
     from headrace.cli.load_options import parse_map
 
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    for line in lines:
-        if not line.partition("=")[0].strip() or "=" not in line:
+    pairs: dict[str, str] = {}
+    for line in (line.strip() for line in (text or "").splitlines()):
+        column, equals, path = (part.strip() for part in line.partition("="))
+        if line and not (column and equals):
             raise UsageError(f'Columns, line "{line}": write it as COLUMN=PATH')
-    return parse_map(lines)
+        if column in pairs:
+            raise UsageError(f'Columns, line "{line}": column "{column}" is there already')
+        if column:
+            pairs[column] = path
+    return parse_map([f"{column}={path}" for column, path in pairs.items()])
 
 
 def names(text: str | None) -> list[str]:
@@ -182,10 +191,13 @@ def spooled(folder: str, name: str, content: bytes) -> Iterator[str]:
 
 
 def replay(job: str, database: str, reason: str | None, limit: int | None) -> Outcome:
-    """Replay a job's dead letters; no open ones is a success with zeros."""
+    """Replay a job's dead letters, or those of one reason; no open ones is a success with zeros."""
     import headrace
 
-    if not headrace.dead_letters.count(job, dsn=database):
+    if not job:
+        raise UsageError("name the job whose dead letters are loaded again")
+    there = headrace.dead_letters.count(job, dsn=database)
+    if not (there.get(reason) if reason else there):
         zeros = {f"headrace.{name}": "0" for name in ("read", "loaded", "rejected", "skipped")}
         content = {"job": job, "state": "nothing to replay", "read": 0, "loaded": 0, "rejected": 0}
         attributes = {"record.count": "0", "headrace.job": job, "mime.type": JSON, **zeros}
@@ -246,6 +258,14 @@ def periods(
         yield "", reason, rows
 
 
+def part_name(filename: str | None, uuid: str | None, period: str, reason: str) -> str:
+    """The name of the flow file that records of a period, or those of none for this reason, go to. No other
+    part has it: two of one name in one folder would be one.
+    """
+    stem, ending = os.path.splitext(filename or "records.json")
+    return f"{stem}-{period or f'rejects-{reason}'}-{uuid}{ending}"
+
+
 @lru_cache(maxsize=64)
 def _key_schema(columns: tuple[str, ...], types: tuple[str, ...]) -> Schema:
     from headrace import Schema
@@ -266,10 +286,12 @@ def hashes(
     """For each record (hash in hex or None, ""), or (None, the reason why a value cannot be read).
 
     types: SQL types of columns; those without one are hashed as the text they are. UsageError for settings
-    that cannot be.
+    that cannot be, such as the type of a column that is not hashed: its hashes would be those of text.
     """
     from headrace import decode_json, hash_diff, hash_keys
 
+    if unused := [name for name in types if name not in columns]:
+        raise UsageError(f"Types, {unused[0]}={types[unused[0]]}: this column is not hashed")
     schema = _key_schema(tuple(columns), tuple(types.get(name, "text") for name in columns))
     batch, rejects = decode_json([_encoded(record) for record in records], schema)
     chosen: Any = columns[0] if len(columns) == 1 else list(columns)
@@ -323,6 +345,10 @@ def windows(
     columns = list(dict.fromkeys([*by, *distinct]))
     if "window_time" in columns:
         raise UsageError("a column cannot be named window_time here")
+    if not distinct:
+        raise UsageError("name a column whose different values are counted")
+    if format == "csv":
+        _refuse_unnamed(data, [time, *columns])
     schema = headrace.Schema(
         [("window_time", "timestamptz", True), *((name, "text") for name in columns)],
         {"window_time": where, **{name: name for name in columns}},
@@ -354,6 +380,17 @@ def windows(
         "mime.type": NDJSON,
     }
     return Outcome(REJECTS if rejected else SUCCESS, attributes, content.encode())
+
+
+def _refuse_unnamed(data: bytes, columns: Sequence[str]) -> None:
+    """UsageError when the header of CSV lacks one of these columns: it would be null, and its count 0."""
+    from headrace import _headrace
+
+    header = _headrace.csv_header(data).decode(errors="replace")
+    there = next(csv.reader(io.StringIO(header, newline="")), [])
+    for column in columns:
+        if there and column not in there and column.replace("\\.", ".") not in there:
+            raise UsageError(f'there is no column "{column}" in the header: {", ".join(there)}')
 
 
 def _rows(batch: Batch) -> list[str]:

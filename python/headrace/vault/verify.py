@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ DEFAULT_MEMORY = 256 << 20
 DEFAULT_KEEP = 10
 DEFAULT_PATIENCE = 120.0
 _POLL = 0.2
+
+_LSN = re.compile(r"([0-9a-fA-F]{1,8})/([0-9a-fA-F]{1,8})|(\d{1,19})", re.ASCII)
 
 _AWAKE = "SET idle_in_transaction_session_timeout = 0; "
 """The sessions wait for each other, with their transactions open."""
@@ -261,13 +264,12 @@ def vault_verify(
 
 def lsn_number(lsn: int | str) -> int:
     """A log sequence number as the bigint that events have. UsageError when it is none."""
-    if isinstance(lsn, int):
-        return lsn
-    high, slash, low = lsn.partition("/")
-    try:
-        return (int(high, 16) << 32) + int(low, 16) if slash else int(lsn)
-    except ValueError:
-        raise UsageError(f"{lsn!r} is no LSN: write it as 0/16B3748 or as a number") from None
+    parts = _LSN.fullmatch(str(lsn))
+    high, low, number = parts.groups() if parts is not None else ("0", "0", "-1")
+    found = int(number) if number is not None else (int(high, 16) << 32) + int(low, 16)
+    if not 0 <= found < 1 << 63:
+        raise UsageError(f"{lsn!r} is no LSN: write it as 0/16B3748 or as a number")
+    return found
 
 
 def _hold(holder: Connection, exact: bool, deadline: float) -> tuple[str, str, str]:
@@ -409,7 +411,7 @@ def _catch_up(
     for table in tables:
         found = _lag.lag(mapping.job_of(table), table.topic, kafka=settings, dsn=dsn)
         ends[table.source] = {p.partition: p.end for p in found.partitions}
-    if load is not None:
+    if load is not None and tables:
         vault_load(mapping, dsn=dsn, kafka=settings, tables=[t.source for t in tables], **load)
     for table in tables:
         while True:

@@ -48,7 +48,7 @@ def whole(name: str, value: Any) -> int | None:
         if isinstance(value, bool):
             raise ValueError(value)
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AirflowFailException(f"{name} must be a whole number, not {value!r}") from None
 
 
@@ -65,6 +65,36 @@ def number(name: str, value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError):
         raise AirflowFailException(f"{name} must be a number, not {value!r}") from None
+
+
+def wholes(name: str, value: Any) -> list[int] | None:
+    """Whole numbers from what a template rendered: a list, or a text such as "12", "0, 1" or "[0, 1]"; None,
+    "", "None" and "null" mean "not given".
+
+    :raises AirflowFailException: when one of them is no whole number.
+    """
+    if isinstance(value, str):  # never letter by letter: "12" is not 1 and 2
+        if given(value) is None:
+            return None
+        inner = value.strip().removeprefix("[").removesuffix("]")
+        value = inner.split(",") if inner.strip() else []
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    if value is None:
+        return None
+    try:
+        numbers = [whole(name, each) for each in value]
+    except TypeError:
+        raise AirflowFailException(f"{name} must be a list of whole numbers, not {value!r}") from None
+    found = [number for number in numbers if number is not None]
+    if len(found) < len(numbers):
+        raise AirflowFailException(f"{name} has something that is no whole number in it: {value!r}")
+    return found
+
+
+def names(value: str | Sequence[str]) -> list[str]:
+    """One name, or several."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def without_nones(**settings: Any) -> dict[str, Any]:

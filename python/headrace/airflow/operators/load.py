@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from headrace.airflow import lineage
-from headrace.airflow.operators.base import HeadraceOperator, whole, without_nones
+from headrace.airflow.operators.base import HeadraceOperator, names, whole, wholes, without_nones
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -85,7 +85,7 @@ class HeadraceLoadOperator(HeadraceOperator):
         key: Sequence[str] | None = None,
         format: str | None = None,
         map: Mapping[str, Any] | None = None,
-        partitions: Sequence[int] | None = None,
+        partitions: Sequence[int] | str | None = None,
         start: str = "earliest",
         unknown: str = "ignore",
         partition: str = "week",
@@ -133,7 +133,7 @@ class HeadraceLoadOperator(HeadraceOperator):
         if bool(self.topic) == bool(self.files):
             raise AirflowFailException("Give HeadraceLoadOperator either a topic or files, and not both.")
         arguments = without_nones(
-            key=list(self.key) if self.key is not None else None,
+            key=names(self.key) if self.key is not None else None,
             format=self.format,
             map=dict(self.map) if self.map is not None else None,
             workers=whole("workers", self.workers),
@@ -154,8 +154,8 @@ class HeadraceLoadOperator(HeadraceOperator):
         if self.topic:
             source = f"kafka://{self.topic}"
             arguments.update(kafka=self.hook.kafka(), start=self.start)
-            if self.partitions is not None:
-                numbers = [whole("partitions", number) for number in self.partitions]
+            numbers = wholes("partitions", self.partitions)
+            if numbers is not None:
                 if not numbers:
                     raise AirflowFailException("partitions is empty: there is nothing this task should load.")
                 arguments["partitions"] = numbers

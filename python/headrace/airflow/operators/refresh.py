@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from headrace.airflow import lineage
 from headrace.airflow.accounts import quote_name
-from headrace.airflow.operators.base import HeadraceOperator, whole, without_nones
+from headrace.airflow.operators.base import HeadraceOperator, names, whole, without_nones
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -98,7 +98,7 @@ class HeadraceRefreshOperator(HeadraceOperator):
             )
         sql = self.query or f"SELECT * FROM {quote_name(self.source_table or '')}"
         arguments = without_nones(
-            key=list(self.key) if self.key is not None else None,
+            key=names(self.key) if self.key is not None else None,
             map=dict(self.map) if self.map is not None else None,
             workers=whole("workers", self.workers),
             batch_records=whole("batch_records", self.batch_records),

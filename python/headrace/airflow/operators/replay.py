@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from headrace.airflow import lineage
-from headrace.airflow.operators.base import HeadraceOperator, whole, without_nones
+from headrace.airflow.operators.base import HeadraceOperator, given, whole, wholes, without_nones
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,7 +40,7 @@ class HeadraceReplayOperator(HeadraceOperator):
         *,
         job: str,
         reason: str | None = None,
-        ids: Sequence[int] | None = None,
+        ids: Sequence[int] | str | None = None,
         limit: int | str | None = None,
         options: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -57,8 +57,8 @@ class HeadraceReplayOperator(HeadraceOperator):
         import headrace
 
         arguments = without_nones(
-            reason=self.reason or None,
-            ids=[whole("ids", number) for number in self.ids] if self.ids is not None else None,
+            reason=given(self.reason),
+            ids=wholes("ids", self.ids),
             limit=whole("limit", self.limit),
         )
         arguments.update(self.options or {})

@@ -80,6 +80,8 @@ class HashKeys(base.Records):
     ) -> Iterator[base.Answer]:
         """Every record, with its hash; wrong settings raise."""
         name = base.text(context, self.NAME, attributes)
+        if not name:
+            raise ValueError("Hash Field is empty: does its expression name an attribute that is there?")
         types = {
             column: str(kind)
             for column, kind in (work.column_map(base.text(context, self.TYPES)) or {}).items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,9 +59,9 @@ class PartitionRecords(base.Records):
             base.text(context, base.ZONE, attributes),
             base.chosen(context, base.NUMBERS, "none"),
         )
-        stem, ending = os.path.splitext(attributes.getAttribute("filename") or "records.json")
+        filename, uuid = (attributes.getAttribute(name) for name in ("filename", "uuid"))
         for period, why, texts in found:
-            unique = f"{stem}-{period or 'rejects'}-{attributes.getAttribute('uuid')}{ending}"
+            unique = work.part_name(filename, uuid, period, why)
             told = {"headrace.reason": why} if why else {"headrace.partition": period}
             part = base.java_map({"filename": unique, **told})
             for text in texts:
