@@ -290,7 +290,7 @@ static int hr_debezium_key(hr_decoder *decoder, const hr_record *record, hr_fiel
                            hr_error *error)
 {
     hr_debezium *state = decoder->state;
-    hr_json_scan scan = {record->key, record->key + (record->key != NULL ? record->key_len : 0), true, NULL};
+    hr_json_scan scan = {.allow_nul_escape = true};
     const char *p;
     hr_event event;
     hr_field key;
@@ -300,6 +300,8 @@ static int hr_debezium_key(hr_decoder *decoder, const hr_record *record, hr_fiel
     *forms = NULL;
     if (record->key == NULL)
         return HR_OK;
+    scan.start = record->key;
+    scan.end = record->key + record->key_len;
     p = hr_json_skip_space(scan.start, scan.end);
     if (p == scan.end || *p != '{')
         return HR_OK;
